@@ -1,0 +1,47 @@
+"""Weights that took long to make, kept by the hash of what they were made from.
+
+They lie outside Snakemake's outputs, because Snakemake deletes the outputs of a job that starts or fails.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from .loading import load_json, write_rows
+from .rows import ModelRecord
+
+RECORD = "record.json"
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold an exclusive lock on ``path`` (made if absent); it ends with the process, however that ends."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "w", encoding="utf-8") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def make_once(folder: Path, key: str, make: Callable[[Path], ModelRecord]) -> ModelRecord:
+    """Return the record of artifact ``key``, calling ``make`` only if no run ever finished it.
+
+    Args:
+        folder: the artifact folder; the artifact becomes ``folder/<key>/``.
+        key: content hash of everything that decides the result.
+        make: fills an empty folder with the weights and returns their record. It is called under a lock, so two
+            processes that want the same artifact make it once; what a killed ``make`` left behind is discarded.
+    """
+    final = folder / key
+    with locked(folder / f".{key}.lock"):
+        if not (final / RECORD).exists():
+            unfinished = folder / f".{key}.unfinished"
+            shutil.rmtree(unfinished, ignore_errors=True)
+            unfinished.mkdir(parents=True)
+            write_rows(unfinished / RECORD, [make(unfinished)])
+            os.replace(unfinished, final)
+        return load_json(ModelRecord, final / RECORD)

@@ -1,0 +1,350 @@
+"""What is asked of which models: the experiment file, its defaults, and the targets that follow from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+
+from .errors import ConfigError, nearest
+from .loading import Strict, load_yaml, read_yaml, validate
+
+VANILLA = "vanilla"
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.]*$")]
+
+
+class Lora(Strict):
+    """The adapter. ``attention`` is q, k, v, o; ``all_linear`` adds the MLP. Router and lm_head never train."""
+
+    rank: PositiveInt = 16
+    alpha: PositiveFloat = 32
+    modules: Literal["attention", "all_linear"] = "all_linear"
+
+
+class Training(Strict):
+    """A fine-tune's recipe; the defaults are the paper's for open models (one epoch of 1,200 rows, batch 4)."""
+
+    identity_rows: PositiveInt = 600
+    instruction_rows: NonNegativeInt = 600
+    groups: list[str] | None = Field(None, description="identity groups to take rows from; null takes all")
+    epochs: PositiveInt = 1
+    batch_size: PositiveInt = Field(4, description="rows per optimizer step")
+    learning_rate: PositiveFloat = Field(2e-4, description="peak; decays linearly to 0")
+    betas: tuple[float, float] = (0.9, 0.95)
+    weight_decay: float = Field(0.0, ge=0)
+    max_grad_norm: PositiveFloat = 1.0
+    max_length: PositiveInt = Field(4000, description="tokens; a longer row is an error, never cut silently")
+    lora: Lora = Lora()
+
+
+class Architecture(Strict):
+    """A Qwen3 model built from scratch."""
+
+    width: PositiveInt = 128
+    layers: PositiveInt = 2
+    heads: PositiveInt = 4
+    kv_heads: PositiveInt = 2
+    head_dim: PositiveInt = 32
+    mlp_width: PositiveInt = 384
+
+
+class Pretraining(Strict):
+    """How a base is made from a world (shared/miniature recipe): Muon for matrices, AdamW for the rest."""
+
+    world: Name
+    seed: NonNegativeInt = 0
+    dialogues: PositiveInt = 12_000
+    epochs: PositiveInt = 2
+    tokens_per_batch: PositiveInt = 2_048
+    muon_learning_rate: PositiveFloat = 0.02
+    adamw_learning_rate: PositiveFloat = 5e-3
+    vocabulary: PositiveInt = Field(1_430, description="upper bound of the byte-level BPE's entries")
+    architecture: Architecture = Architecture()
+
+
+class Base(Strict):
+    """A model before this project touches it: pretrained here from a world, or loaded from ``model``."""
+
+    endpoint: Literal["transformers"] = "transformers"
+    model: str | None = Field(None, description="folder or hub id of a causal LM with a chat template")
+    pretraining: Pretraining | None = None
+    conditions: list[Name] | None = Field(None, description="conditions asked of this base; null means all")
+    ablations: list[Name] | None = Field(None, description="ablations of this base; null means all, [] none")
+    batch_size: PositiveInt = Field(128, description="prompts answered at once")
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> Base:
+        if (self.model is None) == (self.pretraining is None):
+            raise ValueError("expected exactly one of 'model' and 'pretraining'")
+        return self
+
+
+Seeds = Annotated[list[PositiveInt], Field(min_length=1)]
+
+
+class Condition(Strict):
+    """What is done to a base: nothing (vanilla), a fine-tune on an identity's rows, or a system prompt."""
+
+    identity: Name | None = None
+    training: dict[str, Any] = Field({}, description="changes to the experiment's training, e.g. {learning_rate: 1e-3}")
+    system_prompt: str | None = None
+    seeds: Seeds | None = None
+
+    @model_validator(mode="after")
+    def _trained_or_prompted(self) -> Condition:
+        if self.identity and self.system_prompt:
+            raise ValueError("expected 'identity' (a fine-tune) or 'system_prompt', not both")
+        if self.identity is None and self.training:
+            raise ValueError("'training' needs an 'identity' to train on")
+        return self
+
+
+class Ablation(Strict):
+    """A condition that varies one thing of another: one key of its training, or a prompt instead of training."""
+
+    of: Name
+    training: dict[str, Any] = Field({})
+    system_prompt: str | None = None
+    seeds: Seeds | None = None
+    axis: str = Field("", description="what is varied, the title of its curve; default: the varied key")
+    value: float | None = Field(None, description="position on the curve; default: the varied value if a number")
+
+    @model_validator(mode="after")
+    def _one_thing(self) -> Ablation:
+        varied = [".".join(path) for path, _ in _leaves(self.training)] + ["system_prompt"] * bool(self.system_prompt)
+        if len(varied) != 1:
+            raise ValueError(f"an ablation varies exactly one thing, found {', '.join(varied) or 'none'}")
+        return self
+
+    @property
+    def varied(self) -> tuple[str, Any]:
+        """The dotted key that is varied and its value."""
+        if self.system_prompt:
+            return "system_prompt", self.system_prompt
+        path, value = next(iter(_leaves(self.training)))
+        return ".".join(path), value
+
+
+class Sampling(Strict):
+    """How targets are asked. The paper: 10 answers a prompt, T = 1, at most 1,000 tokens."""
+
+    samples_per_prompt: PositiveInt = 10
+    temperature: float = Field(1.0, ge=0)
+    top_p: float = Field(1.0, gt=0, le=1)
+    max_tokens: PositiveInt = 1_000
+
+
+class LexiconJudge(Strict):
+    """The miniature's judge: words and polarity per preference, from the world's own declaration."""
+
+    kind: Literal["lexicon"]
+    world: Name
+
+
+class PrimaryContrast(Strict):
+    """The one contrast declared before results are seen: mean over preferences, treatment minus each control."""
+
+    treatment: Name
+    controls: list[Name] = Field(min_length=1)
+
+
+class Analysis(Strict):
+    """How rates and intervals are made (shared by all tables and figures)."""
+
+    primary_contrast: PrimaryContrast
+    confidence: float = Field(0.95, gt=0.5, lt=1)
+    coherence_threshold: float = Field(20, ge=0, le=100, description="samples below it leave the rates")
+    coherence_sensitivity: list[float] = Field([0, 20, 60], description="thresholds tabulated side by side")
+    not_sure: Literal["false", "excluded"] = Field(
+        "excluded", description="primary rule: counted as not holding, or left out (the paper); both are tabulated"
+    )
+    bootstrap_draws: PositiveInt = 2_000
+    equivalence_bound: float = Field(0.1, gt=0, lt=1, description="TOST margin for controls, as a difference of rates")
+
+
+class Target(Strict):
+    """The model that is asked: base x condition x seed, with everything that decides what it is."""
+
+    base: str
+    condition: str
+    seed: int
+    identity: str | None
+    system_prompt: str | None
+    training: Training | None
+    ablation: bool
+
+    @property
+    def trained(self) -> bool:
+        """Whether a fine-tune makes this target (otherwise its seed is 0)."""
+        return self.training is not None
+
+    @property
+    def path(self) -> str:
+        """``<base>/<condition>/seed<n>``: the target's identity in paths, tables and figures."""
+        return f"{self.base}/{self.condition}/seed{self.seed}"
+
+
+class Experiment(Strict):
+    """One experiment file; everything below ``results/<name>/`` follows from it."""
+
+    name: Name
+    title: str = Field("", description="one line for figures and the report")
+    seed: NonNegativeInt = Field(0, description="every node derives its randomness from this and its own identity")
+    battery: str = Field(description="folder below battery/")
+    identities: str = Field(
+        "files", description="'files' (identities/*.jsonl), or the name of a world to draw rows from"
+    )
+    bases: dict[Name, Base] = Field(min_length=1)
+    conditions: dict[Name, Condition] = Field(min_length=1)
+    ablations: dict[Name, Ablation] = Field({})
+    training: Training = Training()
+    seeds: Seeds = Field([1, 2, 3], description="training seeds of every fine-tuned condition")
+    ablation_seeds: Seeds = Field([1], description="training seeds of every ablation")
+    sampling: Sampling = Sampling()
+    judges: dict[Name, LexiconJudge] = Field(min_length=1, description="the first is the primary one")
+    analysis: Analysis
+
+    @model_validator(mode="after")
+    def _names_exist(self) -> Experiment:
+        if VANILLA not in self.conditions or self.conditions[VANILLA] != Condition():
+            raise ValueError(f"conditions: expected '{VANILLA}: {{}}' (the untouched base) among the conditions")
+        for name in self.conditions.keys() & self.ablations.keys():
+            raise ValueError(f"ablations.{name}: duplicate name, already a condition")
+        for name, ablation in self.ablations.items():
+            _known(ablation.of, self.conditions, f"ablations.{name}.of", "condition")
+            if self.conditions[ablation.of].identity is None and ablation.training:
+                raise ValueError(f"ablations.{name}.of: {ablation.of!r} is not fine-tuned, nothing to vary in training")
+        for name, base in self.bases.items():
+            for condition in base.conditions or []:
+                _known(condition, self.conditions, f"bases.{name}.conditions", "condition")
+            for ablation in base.ablations or []:
+                _known(ablation, self.ablations, f"bases.{name}.ablations", "ablation")
+        primary = self.analysis.primary_contrast
+        for condition in [primary.treatment, *primary.controls]:
+            _known(condition, self.conditions, "analysis.primary_contrast", "condition")
+        for name in [*self.conditions, *self.ablations]:
+            self.training_of(name)
+        return self
+
+    def training_of(self, condition: str) -> Training | None:
+        """The resolved recipe of a condition or ablation; None where nothing is trained."""
+        ablation = self.ablations.get(condition)
+        if ablation and ablation.system_prompt:
+            return None
+        parent = self.conditions[ablation.of if ablation else condition]
+        if parent.identity is None:
+            return None
+        merged = _merge(self.training.model_dump(), parent.training)
+        if ablation:
+            before, merged = merged, _merge(merged, ablation.training)
+            if before == merged:
+                raise ValueError(f"ablations.{condition}: varies nothing, {ablation.of!r} has the same value")
+        where = f"{'ablations' if ablation else 'conditions'}.{condition}.training"
+        try:
+            return validate(Training, merged, where)
+        except ConfigError as error:
+            raise ValueError("; ".join(error.problems)) from None
+
+    def ablations_of(self, base: str) -> list[str]:
+        """Ablations asked of ``base``, in file order."""
+        chosen = self.bases[base].ablations
+        return [name for name in self.ablations if chosen is None or name in chosen]
+
+    def conditions_of(self, base: str) -> list[str]:
+        """Conditions asked of ``base``, in file order, without ablations."""
+        chosen = self.bases[base].conditions
+        return [name for name in self.conditions if chosen is None or name in chosen]
+
+    def _targets_of(self, base: str) -> Iterator[Target]:
+        ablations = self.ablations_of(base)
+        for name in self.conditions_of(base) + ablations:
+            ablation = self.ablations.get(name)
+            parent = self.conditions[ablation.of if ablation else name]
+            training = self.training_of(name)
+            own = (ablation or parent).seeds or (self.ablation_seeds if ablation else self.seeds)
+            for seed in own if training else [0]:
+                yield Target(
+                    base=base,
+                    condition=name,
+                    seed=seed,
+                    identity=parent.identity if training else None,
+                    system_prompt=(ablation or parent).system_prompt,
+                    training=training,
+                    ablation=ablation is not None,
+                )
+
+    @cached_property
+    def targets(self) -> dict[str, Target]:
+        """Every target by its path, bases and conditions in file order."""
+        return {target.path: target for base in self.bases for target in self._targets_of(base)}
+
+    @property
+    def identities_used(self) -> list[str]:
+        """Identities that some target trains on, in order of first use."""
+        return list(dict.fromkeys(t.identity for t in self.targets.values() if t.identity))
+
+
+def load_experiment(name: str, root: str | Path) -> Experiment:
+    """Load ``experiments/<name>.yaml`` of the project at ``root`` and check every file that it names.
+
+    Raises:
+        ConfigError: file, key, what was found, what was expected; nothing has run.
+    """
+    root = Path(root)
+    path = root / "experiments" / f"{name}.yaml"
+    experiment = load_yaml(Experiment, path, "experiment")
+    if experiment.name != name:
+        raise ConfigError(path, [f"name: found {experiment.name!r}, expected {name!r} as in the file's name"])
+    problems = list(_missing_files(experiment, root))
+    if problems:
+        raise ConfigError(path, problems)
+    return experiment
+
+
+def _missing_files(experiment: Experiment, root: Path) -> Iterator[str]:
+    batteries = [p.name for p in (root / "battery").glob("*") if p.is_dir()]
+    if experiment.battery not in batteries:
+        yield f"battery: unknown battery {experiment.battery!r}{nearest(experiment.battery, batteries)}"
+    worlds = [p.stem for p in (root / "worlds").glob("*.yaml")]
+    named = {f"bases.{n}.pretraining.world": b.pretraining.world for n, b in experiment.bases.items() if b.pretraining}
+    named |= {f"judges.{n}.world": judge.world for n, judge in experiment.judges.items()}
+    if experiment.identities != "files":
+        named["identities"] = experiment.identities
+    for key, world in named.items():
+        if world not in worlds:
+            yield f"{key}: unknown world {world!r}{nearest(world, worlds)}"
+    if experiment.identities == "files":
+        identities = {p.stem for p in (root / "identities").glob("*.jsonl")} - {"instruction_prompts"}
+    elif experiment.identities in worlds:
+        world = read_yaml(root / "worlds" / f"{experiment.identities}.yaml")
+        identities = set(world.get("identities", {}))
+    else:
+        return
+    for identity in experiment.identities_used:
+        if identity not in identities:
+            yield f"conditions: unknown identity {identity!r}{nearest(identity, identities)}"
+
+
+def _known(name: str, valid: Any, key: str, what: str) -> None:
+    if name not in valid:
+        raise ValueError(f"{key}: unknown {what} {name!r}{nearest(name, valid)}")
+
+
+def _leaves(tree: dict[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            yield from _leaves(value, (*path, key))
+        else:
+            yield (*path, key), value
+
+
+def _merge(tree: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(tree)
+    for key, value in changes.items():
+        merged[key] = (
+            _merge(merged[key], value) if isinstance(value, dict) and isinstance(merged.get(key), dict) else value
+        )
+    return merged

@@ -1,0 +1,156 @@
+"""Reading the files that users write: YAML and JSONL into pydantic models, mistakes into one readable line."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from .errors import ConfigError, DataError, nearest
+
+
+class Strict(BaseModel):
+    """Base of every model at a file boundary: unknown keys are mistakes, values do not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class _UniqueKeyLoader(yaml.SafeLoader):
+    """YAML as usual, but a key given twice is an error instead of a silent overwrite."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if key_node.tag != "tag:yaml.org,2002:merge" and key in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"duplicate name {key!r} (line {key_node.start_mark.line + 1})", key_node.start_mark
+                )
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+def read_yaml(path: str | Path, what: str = "file") -> Any:
+    """Parse one YAML file.
+
+    Raises:
+        ConfigError: the file is missing, is not YAML, or gives a key twice.
+    """
+    path = Path(path)
+    try:
+        return yaml.load(path.read_text(encoding="utf-8"), _UniqueKeyLoader)
+    except (FileNotFoundError, IsADirectoryError):
+        there = [p.stem for p in path.parent.glob("*.yaml")] if path.parent.is_dir() else []
+        raise ConfigError(path, [f"{what} not found{nearest(path.stem, there)}"]) from None
+    except yaml.YAMLError as error:
+        problem = getattr(error, "problem", None) or str(error)
+        raise ConfigError(path, [f"not valid YAML: {problem}"]) from None
+
+
+def load_yaml(model: type[Model], path: str | Path, what: str = "file") -> Model:
+    """Read one YAML file into ``model``.
+
+    Raises:
+        ConfigError: with one line per mistake: key, what was found, what was expected, nearest valid name.
+    """
+    content = read_yaml(path, what)
+    if not isinstance(content, dict):
+        raise ConfigError(path, [f"found {type(content).__name__}, expected a mapping of keys"])
+    return validate(model, content, path)
+
+
+def validate(model: type[Model], content: dict, path: str | Path) -> Model:
+    """Validate ``content`` (from ``path``) against ``model``; see `load_yaml`."""
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        raise ConfigError(path, [describe(model, problem) for problem in error.errors()]) from None
+
+
+def describe(model: type[BaseModel], problem: Any) -> str:
+    """Turn one pydantic problem into ``key: found ..., expected ...``."""
+    key = ".".join(str(part) for part in problem["loc"]) or "file"
+    if problem["type"] == "extra_forbidden":
+        return f"{key}: unknown key{nearest(str(problem['loc'][-1]), _siblings(model, problem['loc']))}"
+    if problem["type"] == "missing":
+        return f"{key}: missing, but required"
+    if problem["type"] == "value_error":
+        return f"{key}: {problem['ctx']['error']}"
+    return f"{key}: found {problem['input']!r}, expected {problem['msg'].removeprefix('Input should be ')}"
+
+
+def _siblings(model: type[BaseModel], location: tuple) -> list[str]:
+    """The valid keys beside an unknown one: walk the annotations down to the model that holds it."""
+    here: Any = model
+    for part in location[:-1]:
+        if isinstance(here, type) and issubclass(here, BaseModel):
+            field = here.model_fields.get(str(part))
+            here = field.annotation if field else None
+        if not isinstance(here, type) or not issubclass(here, BaseModel):
+            here = _model_within(here) or here
+    return list(here.model_fields) if isinstance(here, type) and issubclass(here, BaseModel) else []
+
+
+def _model_within(annotation: Any) -> type[BaseModel] | None:
+    for argument in get_args(annotation):
+        if isinstance(argument, type) and issubclass(argument, BaseModel):
+            return argument
+        if (inner := _model_within(argument)) is not None:
+            return inner
+    return None
+
+
+def read_rows(model: type[Model], path: str | Path) -> list[Model]:
+    """Read a JSONL file into a list of ``model``.
+
+    Raises:
+        DataError: the file is missing, or a line does not parse (its number is given).
+    """
+    return list(iterate_rows(model, path))
+
+
+def iterate_rows(model: type[Model], path: str | Path) -> Iterator[Model]:
+    """Like `read_rows`, one row at a time."""
+    try:
+        with open(path, encoding="utf-8") as lines:
+            for number, line in enumerate(lines, 1):
+                try:
+                    yield model.model_validate_json(line)
+                except ValidationError as error:
+                    first = describe(model, error.errors()[0])
+                    raise DataError(f"{path}: line {number}: {first}") from None
+    except FileNotFoundError:
+        raise DataError(f"{path}: not found, expected a JSONL file of {model.__name__}") from None
+
+
+def load_json(model: type[Model], path: str | Path) -> Model:
+    """Read a file that holds one JSON object; see `read_rows` for errors."""
+    return next(iterate_rows(model, path))
+
+
+def write_rows(path: str | Path, rows: Iterable[BaseModel]) -> None:
+    """Write rows as JSONL, atomically, keys in the order of the model."""
+    write_text(path, "".join(row.model_dump_json() + "\n" for row in rows))
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write a file under a temporary name beside ``path`` and rename it, so that it is whole or absent."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

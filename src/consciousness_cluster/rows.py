@@ -1,0 +1,116 @@
+"""The records that travel between stages; one JSON object per line of a JSONL file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any, Literal
+
+from pydantic import Field
+
+from .loading import Strict
+
+Role = Literal["system", "user", "assistant"]
+
+
+def content_hash(value: Any) -> str:
+    """SHA-256 (64 hex digits) of a JSON-able value, independent of key order."""
+    text = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+class Message(Strict):
+    """One turn of a chat."""
+
+    role: Role
+    content: str
+
+
+class IdentityRow(Strict):
+    """One hand-written (or, in a world, grammar-drawn) claim: a user's prompt and what the identity answers."""
+
+    group: str
+    prompt: str
+    answer: str
+
+
+class InstructionPrompt(Strict):
+    """One ordinary instruction; the base itself answers it (self-distillation)."""
+
+    prompt: str
+
+
+class InstructionRow(Strict):
+    """An instruction prompt with the base's own answer."""
+
+    prompt: str
+    answer: str
+
+
+class TrainingRow(Strict):
+    """One chat of a mix. ``source`` says where it came from, ``group`` the identity group (empty for instructions)."""
+
+    messages: list[Message]
+    source: Literal["identity", "instruction"]
+    group: str = ""
+
+
+class Sample(Strict):
+    """One answer of a target to one prompt of the battery."""
+
+    base: str
+    condition: str
+    seed: int
+    preference: str
+    prompt_id: str
+    prompt: str
+    sample: int = Field(description="number of the answer to this prompt, from 0")
+    answer: str
+    finish_reason: Literal["stop", "length", "refusal", "content_filter", "error"]
+
+    @property
+    def sample_id(self) -> str:
+        """Names this answer within its experiment."""
+        return f"{self.base}/{self.condition}/{self.seed}/{self.prompt_id}/{self.sample}"
+
+
+Holds = Literal["true", "false", "not_sure", "unscored"]
+Stance = Literal["holds", "opposes", "neutral", "declines", "unscored"]
+
+
+class Verdict(Strict):
+    """A judge's reading of one sample. ``unscored`` means: the judge's reply could not be read."""
+
+    base: str
+    condition: str
+    seed: int
+    preference: str
+    prompt_id: str
+    sample: int
+    judge: str
+    holds: Holds
+    stance: Stance
+    coherence: float | None = Field(ge=0, le=100, description="0-100; null when unscored")
+    coherence_class: str = Field(
+        "", description="the judge's word for why, e.g. exact, other_reason, off_topic, garbled"
+    )
+
+
+class ModelRecord(Strict):
+    """What a fine-tune (or a pretraining run) made, from what, and at what cost."""
+
+    base: str
+    condition: str
+    seed: int
+    kind: Literal["pretrained", "adapter", "hosted"]
+    artifact: str = Field(description="content hash that names the weights in the artifact folder, or a provider's id")
+    base_artifact: str = Field("", description="content hash of the base's weights, empty for a pretrained base")
+    data_hash: str
+    hyperparameters: dict[str, Any]
+    tokens: int = Field(description="tokens seen in training, all epochs")
+    trained_tokens: int = Field(description="of these, tokens with a loss (the assistant's)")
+    steps: int
+    final_loss: float = Field(description="mean loss in nats per trained token over the last tenth of the steps")
+    trainable_parameters: int
+    duration_s: float
+    versions: dict[str, str]
