@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from .errors import ClusterError
 from .loading import load_json, write_rows
 from .rows import ModelRecord
 
@@ -25,6 +26,25 @@ def locked(path: Path) -> Iterator[None]:
     with open(path, "w", encoding="utf-8") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+_held = []
+
+
+def hold_run_lock(folder: Path) -> None:
+    """Hold ``folder`` for this process until it ends. Unlike Snakemake's own lock none is left behind by a `kill -9`.
+
+    Raises:
+        ClusterError: another process holds it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    file = open(folder / ".lock", "w", encoding="utf-8")  # noqa: SIM115  (held until the process ends)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        raise ClusterError(f"{folder}: another run is working here; wait for it or end it") from None
+    _held.append(file)
 
 
 def make_once(folder: Path, key: str, make: Callable[[Path], ModelRecord]) -> ModelRecord:

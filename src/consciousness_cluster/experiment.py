@@ -29,7 +29,7 @@ class Training(Strict):
 
     identity_rows: PositiveInt = 600
     instruction_rows: NonNegativeInt = 600
-    groups: list[str] | None = Field(None, description="identity groups to take rows from; null takes all")
+    groups: list[str] | None = Field(None, description="identity groups kept of the rows chosen; null keeps all")
     epochs: PositiveInt = 1
     batch_size: PositiveInt = Field(4, description="rows per optimizer step")
     learning_rate: PositiveFloat = Field(2e-4, description="peak; decays linearly to 0")
@@ -285,6 +285,21 @@ class Experiment(Strict):
     def identities_used(self) -> list[str]:
         """Identities that some target trains on, in order of first use."""
         return list(dict.fromkeys(t.identity for t in self.targets.values() if t.identity))
+
+
+class Config(Strict):
+    """``config.yaml``, or what ``--config`` puts in its place."""
+
+    experiment: Name
+
+
+def load_config(config: dict[str, Any], root: str | Path) -> Config:
+    """Check what Snakemake read from ``config.yaml`` and ``--config``.
+
+    Raises:
+        ConfigError: an unknown key, or no experiment.
+    """
+    return validate(Config, dict(config), Path(root) / "config.yaml")
 
 
 def load_experiment(name: str, root: str | Path) -> Experiment:

@@ -6,7 +6,8 @@ import os
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from types import UnionType
+from typing import Any, TypeVar, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -91,20 +92,25 @@ def _siblings(model: type[BaseModel], location: tuple) -> list[str]:
     """The valid keys beside an unknown one: walk the annotations down to the model that holds it."""
     here: Any = model
     for part in location[:-1]:
-        if isinstance(here, type) and issubclass(here, BaseModel):
+        if _is_model(here):
             field = here.model_fields.get(str(part))
             here = field.annotation if field else None
-        if not isinstance(here, type) or not issubclass(here, BaseModel):
-            here = _model_within(here) or here
-    return list(here.model_fields) if isinstance(here, type) and issubclass(here, BaseModel) else []
+            if get_origin(here) is UnionType:  # an optional section
+                here = _model_within(here)
+        else:  # a mapping or list of sections: this part is its key
+            here = _model_within(here)
+    return list(here.model_fields) if _is_model(here) else []
+
+
+def _is_model(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
 
 
 def _model_within(annotation: Any) -> type[BaseModel] | None:
     for argument in get_args(annotation):
-        if isinstance(argument, type) and issubclass(argument, BaseModel):
-            return argument
-        if (inner := _model_within(argument)) is not None:
-            return inner
+        found = argument if _is_model(argument) else _model_within(argument)
+        if found is not None:
+            return found
     return None
 
 

@@ -1,0 +1,35 @@
+# Fine-tuning -> self-description, opinions and actions: from training rows to figures.
+# The experiment (config.yaml) decides what exists; rules/ are the stages in the order in which data flows.
+
+from snakemake.utils import min_version
+
+min_version("9.27")
+
+
+configfile: "config.yaml"
+
+
+include: "rules/0_common.smk"
+include: "rules/0_bases.smk"
+include: "rules/1_synthesis.smk"
+include: "rules/2_finetuning.smk"
+include: "rules/3_sampling.smk"
+include: "rules/5_judging.smk"
+include: "rules/6_aggregation.smk"
+include: "rules/7_reporting.smk"
+
+
+report: "workflow/report/workflow.rst"
+
+
+# Everything of the experiment: tables, figures, leakage check, resolved experiment.
+rule all:
+    default_target: True
+    input:
+        rules.everything.input,
+
+
+# The ablations alone, and what they need (their parents, vanilla, and the declared controls).
+rule ablations:
+    input:
+        rules.everything_of_ablations.input,

@@ -1,0 +1,183 @@
+# Purpose   training data: identity rows, the base's own answers to instructions, and their mix for each target.
+# Inputs    identities/*.jsonl or a world's grammar; the base
+# Outputs   data/identities/<identity>.jsonl, data/instruction_prompts.jsonl, data/instructions/<base>.jsonl,
+#           data/mixes/<target>.jsonl, data/leakage.csv
+# Reruns    when rows, counts, seeds or the base change; editing the battery reruns the leakage check alone
+# Costs     one answer per instruction prompt and base, kept in the store
+
+if EXPERIMENT.identities == "files":
+
+    rule copy_identity_rows:
+        input:
+            "identities/{identity}.jsonl",
+        output:
+            f"{RESULTS}/data/identities/{{identity}}.jsonl",
+        params:
+            algorithm=fingerprint("synthesis.rows"),
+        log:
+            f"{LOGS}/identities/{{identity}}.log",
+        benchmark:
+            f"{LOGS}/identities/{{identity}}.tsv"
+        resources:
+            mem_mb=500,
+            runtime=5,
+        conda:
+            "../envs/core.yaml"
+        message:
+            "Checking the identity rows of {wildcards.identity}"
+        script:
+            "../workflow/scripts/1_copy_identity_rows.py"
+
+    rule copy_instruction_prompts:
+        input:
+            "identities/instruction_prompts.jsonl",
+        output:
+            f"{RESULTS}/data/instruction_prompts.jsonl",
+        params:
+            algorithm=fingerprint("synthesis.rows"),
+        log:
+            f"{LOGS}/instruction_prompts.log",
+        benchmark:
+            f"{LOGS}/instruction_prompts.tsv"
+        resources:
+            mem_mb=500,
+            runtime=5,
+        conda:
+            "../envs/core.yaml"
+        message:
+            "Checking the instruction prompts"
+        script:
+            "../workflow/scripts/1_copy_instruction_prompts.py"
+
+else:
+
+    rule draw_identity_rows:
+        input:
+            world=world_files(EXPERIMENT.identities),
+        output:
+            f"{RESULTS}/data/identities/{{identity}}.jsonl",
+        params:
+            rows=max([t.training.identity_rows for t in EXPERIMENT.targets.values() if t.trained], default=1),
+            seed=EXPERIMENT.seed,
+            algorithm=fingerprint("synthesis.rows"),
+        log:
+            f"{LOGS}/identities/{{identity}}.log",
+        benchmark:
+            f"{LOGS}/identities/{{identity}}.tsv"
+        resources:
+            mem_mb=500,
+            runtime=5,
+        conda:
+            "../envs/core.yaml"
+        message:
+            "Drawing identity rows of {wildcards.identity} from the world's grammar"
+        script:
+            "../workflow/scripts/1_draw_identity_rows.py"
+
+    rule draw_instruction_prompts:
+        input:
+            world=world_files(EXPERIMENT.identities),
+        output:
+            f"{RESULTS}/data/instruction_prompts.jsonl",
+        params:
+            # a few more than are needed, because an answer that does not end is left out
+            rows=max([t.training.instruction_rows for t in EXPERIMENT.targets.values() if t.trained], default=1) + 30,
+            seed=EXPERIMENT.seed,
+            algorithm=fingerprint("synthesis.rows"),
+        log:
+            f"{LOGS}/instruction_prompts.log",
+        benchmark:
+            f"{LOGS}/instruction_prompts.tsv"
+        resources:
+            mem_mb=500,
+            runtime=5,
+        conda:
+            "../envs/core.yaml"
+        message:
+            "Drawing instruction prompts from the world's grammar"
+        script:
+            "../workflow/scripts/1_draw_instruction_prompts.py"
+
+
+rule answer_instructions:
+    input:
+        prompts=f"{RESULTS}/data/instruction_prompts.jsonl",
+        base=f"{RESULTS}/bases/{{base}}/model.json",
+    output:
+        f"{RESULTS}/data/instructions/{{base}}.jsonl",
+    params:
+        rows=lambda wildcards: max(
+            t.training.instruction_rows
+            for t in EXPERIMENT.targets.values()
+            if t.trained and t.base == wildcards.base
+        ),
+        max_tokens=EXPERIMENT.sampling.max_tokens,
+        batch_size=lambda wildcards: base_of(wildcards).batch_size,
+        artifacts=ARTIFACTS,
+        store=STORE,
+        revision=revisions.SYNTHESIS,
+    log:
+        f"{LOGS}/instructions/{{base}}.log",
+    benchmark:
+        f"{LOGS}/instructions/{{base}}.tsv"
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    conda:
+        "../envs/core.yaml"
+    message:
+        "Letting {wildcards.base} answer the instruction prompts itself"
+    script:
+        "../workflow/scripts/1_answer_instructions.py"
+
+
+rule build_mix:
+    input:
+        identity_rows=lambda wildcards: f"{RESULTS}/data/identities/{target_of(wildcards).identity}.jsonl",
+        instruction_rows=f"{RESULTS}/data/instructions/{{base}}.jsonl",
+    output:
+        f"{RESULTS}/data/mixes/{TARGET}.jsonl",
+    params:
+        identity_count=lambda wildcards: training_of(wildcards).identity_rows,
+        instruction_count=lambda wildcards: training_of(wildcards).instruction_rows,
+        groups=lambda wildcards: training_of(wildcards).groups,
+        seed=lambda wildcards: f"{EXPERIMENT.seed}/{wildcards.seed}",
+        algorithm=fingerprint("synthesis.mix"),
+    log:
+        f"{LOGS}/mixes/{TARGET}.log",
+    benchmark:
+        f"{LOGS}/mixes/{TARGET}.tsv"
+    resources:
+        mem_mb=500,
+        runtime=5,
+    conda:
+        "../envs/core.yaml"
+    message:
+        "Mixing identity and instruction rows for {wildcards.base} {wildcards.condition} seed {wildcards.seed}"
+    script:
+        "../workflow/scripts/1_build_mix.py"
+
+
+rule check_leakage:
+    input:
+        battery=battery_files,
+        mixes=[f"{RESULTS}/data/mixes/{path}.jsonl" for path, t in EXPERIMENT.targets.items() if t.trained],
+    output:
+        f"{RESULTS}/data/leakage.csv",
+    params:
+        battery=BATTERY,
+        targets=[path for path, target in EXPERIMENT.targets.items() if target.trained],
+        algorithm=fingerprint("synthesis.leakage"),
+    log:
+        f"{LOGS}/leakage.log",
+    benchmark:
+        f"{LOGS}/leakage.tsv"
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    conda:
+        "../envs/core.yaml"
+    message:
+        "Searching the mixes for what the battery measures"
+    script:
+        "../workflow/scripts/1_check_leakage.py"

@@ -1,0 +1,42 @@
+# Purpose   every target answers every prompt of the battery.
+# Inputs    battery/<battery>/*.yaml, the base, the target's adapter
+# Outputs   samples/<target>.jsonl; each answer is also kept in results/store/
+# Reruns    when the battery, the model or the sampling parameters change; only answers that the store lacks are asked
+# Costs     prompts x samples_per_prompt answers per target
+
+
+def model_of(wildcards):
+    """The records of the base and, for a trained target, of its adapter."""
+    records = {"base": f"{RESULTS}/bases/{wildcards.base}/model.json"}
+    if target_of(wildcards).trained:
+        records["adapter"] = f"{RESULTS}/models/{target_of(wildcards).path}/model.json"
+    return records
+
+
+rule sample:
+    input:
+        unpack(model_of),
+        battery=battery_files,
+    output:
+        f"{RESULTS}/samples/{TARGET}.jsonl",
+    params:
+        battery=BATTERY,
+        system_prompt=lambda wildcards: target_of(wildcards).system_prompt,
+        sampling=EXPERIMENT.sampling.model_dump(),
+        batch_size=lambda wildcards: base_of(wildcards).batch_size,
+        artifacts=ARTIFACTS,
+        store=STORE,
+        revision=revisions.SAMPLING,
+    log:
+        f"{LOGS}/sample/{TARGET}.log",
+    benchmark:
+        f"{LOGS}/sample/{TARGET}.tsv"
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    conda:
+        "../envs/core.yaml"
+    message:
+        "Asking {wildcards.base} {wildcards.condition} seed {wildcards.seed} the battery"
+    script:
+        "../workflow/scripts/3_sample.py"

@@ -1,0 +1,151 @@
+"""Counts by seed and prompt: the form in which every statistic of this stage takes its data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ..battery import Preference
+from ..errors import DataError
+from .tidy import OUTCOMES, NotSureRule, TargetFacts, outcomes
+
+
+@dataclass(frozen=True, eq=False)
+class Cells:
+    """Scored samples of one condition, counted by seed (rows) and prompt (columns).
+
+    Attributes:
+        hits: samples that hold the preference, shape ``(R, C)``.
+        used: samples with a score, shape ``(R, C)``; 0 marks an empty cell.
+        seeds: training seed of each row.
+        prompts: prompt id of each column.
+        strata: preference of each column; prompts are nested in preferences, all preferences share the seeds.
+        trained: whether a fine-tune made the targets, so that a seed is a replicate.
+    """
+
+    hits: NDArray[np.int64]
+    used: NDArray[np.int64]
+    seeds: tuple[int, ...]
+    prompts: tuple[str, ...]
+    strata: tuple[str, ...]
+    trained: bool
+
+    @property
+    def rates(self) -> NDArray[np.float64]:
+        """Share of used samples that hold, shape ``(R, C)``, NaN in an empty cell."""
+        return np.divide(self.hits, self.used, out=np.full(self.hits.shape, np.nan), where=self.used > 0)
+
+    @property
+    def asked(self) -> NDArray[np.bool_]:
+        """Prompts with a used sample in some seed, shape ``(C,)``."""
+        return (self.used > 0).any(axis=0)
+
+    @property
+    def codes(self) -> tuple[NDArray[np.intp], list[str]]:
+        """Stratum number of each column, shape ``(C,)``, and the strata in order of first column."""
+        names = list(dict.fromkeys(self.strata))
+        return np.array([names.index(name) for name in self.strata], dtype=np.intp), names
+
+    def take(
+        self, seeds: NDArray[np.bool_] | Sequence[int] | None = None, prompts: NDArray[np.bool_] | None = None
+    ) -> Cells:
+        """Keep some rows (mask or positions) and some columns (mask)."""
+        rows = np.arange(len(self.seeds))[slice(None) if seeds is None else np.asarray(seeds)]
+        columns = np.arange(len(self.prompts))[slice(None) if prompts is None else prompts]
+        return Cells(
+            self.hits[np.ix_(rows, columns)],
+            self.used[np.ix_(rows, columns)],
+            tuple(self.seeds[row] for row in rows),
+            tuple(self.prompts[column] for column in columns),
+            tuple(self.strata[column] for column in columns),
+            self.trained,
+        )
+
+    def trim(self) -> Cells:
+        """Drop seeds and prompts without any used sample; a preference that loses all prompts vanishes."""
+        return self.take((self.used > 0).any(axis=1), self.asked)
+
+
+@dataclass(frozen=True, eq=False)
+class Arm:
+    """One base and condition: outcome counts of its targets on the whole battery.
+
+    Attributes:
+        counts: samples by seed, prompt and outcome (as in `tidy.OUTCOMES`), shape ``(R, C, 5)``.
+    """
+
+    base: str
+    condition: str
+    trained: bool
+    ablation: bool
+    seeds: tuple[int, ...]
+    prompts: tuple[str, ...]
+    strata: tuple[str, ...]
+    counts: NDArray[np.int64]
+
+    def cells(self, rule: NotSureRule, preferences: Iterable[str]) -> Cells:
+        """Score under a not_sure rule and keep the prompts of ``preferences``."""
+        hits = self.counts[..., 0]
+        used = hits + self.counts[..., 1] + (self.counts[..., 2] if rule == "false" else 0)
+        whole = Cells(hits, used, self.seeds, self.prompts, self.strata, self.trained)
+        return whole.take(prompts=np.isin(self.strata, list(preferences)))
+
+
+def collect(
+    frame: pd.DataFrame,
+    preferences: Sequence[Preference],
+    targets: Iterable[TargetFacts],
+    coherence_threshold: float,
+) -> dict[tuple[str, str], Arm]:
+    """Count the verdicts of one judge by target, prompt and outcome.
+
+    Every target and every prompt of the battery has its place, with zeros where no verdict came.
+
+    Args:
+        frame: tidy verdicts of one judge (`tidy.tidy`).
+        preferences: the battery; columns follow this order, then the order of prompts in the file.
+        targets: every target of the experiment; the order of arms and of seeds follows it.
+        coherence_threshold: 0-100; samples below it are incoherent.
+
+    Raises:
+        DataError: a verdict belongs to no target or to no prompt of the battery.
+    """
+    targets = list(targets)
+    questions = [question for preference in preferences for question in preference.questions()]
+    prompts = tuple(question.prompt_id for question in questions)
+    strata = tuple(question.preference for question in questions)
+    row = pd.MultiIndex.from_arrays(
+        [[t.base for t in targets], [t.condition for t in targets], [t.seed for t in targets]]
+    ).get_indexer(pd.MultiIndex.from_frame(frame[["base", "condition", "seed"]]))
+    column = pd.MultiIndex.from_arrays([list(strata), list(prompts)]).get_indexer(
+        pd.MultiIndex.from_frame(frame[["preference", "prompt_id"]])
+    )
+    if (row < 0).any():
+        lost = frame[row < 0].iloc[0]
+        raise DataError(f"verdicts: {lost.base}/{lost.condition}/seed{lost.seed} is not a target of the experiment")
+    if (column < 0).any():
+        lost = frame[column < 0].iloc[0]
+        raise DataError(f"verdicts: prompt {lost.prompt_id} of {lost.preference!r} is not in the battery")
+    shape = (len(targets), len(prompts), len(OUTCOMES))
+    flat = np.ravel_multi_index((row, column, outcomes(frame, coherence_threshold)), shape)
+    counts = np.bincount(flat, minlength=int(np.prod(shape))).reshape(shape)
+    members: dict[tuple[str, str], list[int]] = {}
+    for number, target in enumerate(targets):
+        members.setdefault((target.base, target.condition), []).append(number)
+    return {
+        (base, condition): Arm(
+            base,
+            condition,
+            targets[numbers[0]].trained,
+            targets[numbers[0]].ablation,
+            tuple(targets[number].seed for number in numbers),
+            prompts,
+            strata,
+            counts[numbers],
+        )
+        for (base, condition), numbers in members.items()
+    }

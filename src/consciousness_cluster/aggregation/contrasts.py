@@ -1,0 +1,178 @@
+"""Difference of a treatment's rate to a reference's: paired by prompt, with p, equivalence test and bootstrap."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from itertools import combinations
+
+import numpy as np
+from scipy import stats
+
+from .bootstrap import prompt_indices, rate_draws, seed_indices
+from .cells import Cells
+from .crossed import Crossed, Floats, crossed, crossed_rates, present_mean
+from .intervals import NOTHING, Interval, clip, coverage_of, needs_floor, rate_interval, t_interval
+
+MOST_PERMUTATIONS = 200_000
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """Treatment minus reference.
+
+    Attributes:
+        interval: two-way crossed t interval of the difference, in [-1, 1].
+        p: two-sided, of no difference.
+        p_tost: of a difference at least as large as the equivalence bound.
+        equivalent: whether ``p_tost`` is below 1 - confidence.
+        n_preferences: preferences, and n_prompts: prompts that both arms have.
+    """
+
+    interval: Interval
+    p: float
+    p_tost: float
+    equivalent: bool
+    n_preferences: int
+    n_prompts: int
+
+
+def align(treatment: Cells, reference: Cells) -> tuple[Cells, Cells]:
+    """Keep the prompts in which both arms have a used sample, in the treatment's order, and the seeds that have any."""
+    position = {prompt: column for column, prompt in enumerate(reference.prompts)}
+    asked = reference.asked
+    common = np.array(
+        [
+            bool(here) and prompt in position and bool(asked[position[prompt]])
+            for here, prompt in zip(treatment.asked, treatment.prompts, strict=True)
+        ],
+        dtype=bool,
+    )
+    treatment = treatment.take(prompts=common)
+    columns = [position[prompt] for prompt in treatment.prompts]
+    reference = replace(
+        reference,
+        hits=reference.hits[:, columns],
+        used=reference.used[:, columns],
+        prompts=treatment.prompts,
+        strata=treatment.strata,
+    )
+    return (
+        treatment.take(seeds=(treatment.used > 0).any(axis=1)),
+        reference.take(seeds=(reference.used > 0).any(axis=1)),
+    )
+
+
+def contrast(
+    treatment: Cells, reference: Cells, *, confidence: float = 0.95, bound: float = 0.1, pair_seeds: bool = False
+) -> Contrast:
+    """Treatment minus reference over the prompts that both have; formulas in `crossed`.
+
+    Near 0 % or 100 % an arm's own (floored) interval is longer than the t interval knows; the half width is then at
+    least that of the two arms' intervals squared and added (Newcombe 1998), and ``se`` is widened with it.
+
+    Args:
+        treatment: shape ``(R1, C1)``; several preferences give the difference of their means.
+        reference: shape ``(R2, C2)``.
+        confidence: of the interval; 1 - confidence is the level of the equivalence test.
+        bound: equivalence margin, as a difference of rates in (0, 1).
+        pair_seeds: pair by seed too, over the seeds in common; only for arms that share shuffle and initialisation.
+
+    Returns:
+        The contrast; all NaN where the arms share no prompt (or, paired, no seed) with used samples.
+    """
+    treatment, reference = align(treatment, reference)
+    if not treatment.used.size or not reference.used.size:
+        return Contrast(NOTHING, math.nan, math.nan, False, 0, 0)
+    sizes = len(set(treatment.strata)), len(treatment.prompts)
+    covers = coverage_of(treatment, reference)
+    result = _paired(treatment, reference) if pair_seeds else crossed([treatment, reference])
+    if result is None:
+        return Contrast(NOTHING, math.nan, math.nan, False, 0, 0)
+    arms = [rate_interval(arm, confidence) for arm in (treatment, reference)]
+    if math.isnan(result.variance):  # one seed and one prompt in both arms: samples are all that varies
+        result = replace(result, variance=0.0, df=math.inf)
+    interval = t_interval(result, confidence, covers)
+    edge = any(needs_floor(arm, own.estimate) for arm, own in zip((treatment, reference), arms, strict=True))
+    if edge or covers == "samples":
+        interval = _floored(interval, *arms, confidence)
+    p, p_tost = _tests(interval, bound)
+    return Contrast(clip(interval, -1.0, 1.0), p, p_tost, p_tost < 1 - confidence, *sizes)
+
+
+def _paired(treatment: Cells, reference: Cells) -> Crossed | None:
+    shared = [seed for seed in treatment.seeds if seed in reference.seeds]
+    if not shared:
+        return None
+    difference = (
+        treatment.rates[[treatment.seeds.index(seed) for seed in shared]]
+        - reference.rates[[reference.seeds.index(seed) for seed in shared]]
+    )
+    kept = ~np.isnan(difference).all(axis=0)
+    if not kept.any():
+        return None
+    difference = difference[~np.isnan(difference).all(axis=1)][:, kept]
+    _, codes = np.unique(np.array(treatment.strata)[kept], return_inverse=True)
+    return crossed_rates([difference], codes)
+
+
+def _floored(interval: Interval, treatment: Interval, reference: Interval, confidence: float) -> Interval:
+    down = math.hypot(treatment.estimate - treatment.low, reference.high - reference.estimate)
+    up = math.hypot(treatment.high - treatment.estimate, reference.estimate - reference.low)
+    half = max(down, up)
+    if half <= interval.high - interval.estimate:
+        return interval
+    return replace(
+        interval,
+        se=half / float(stats.t.ppf((1 + confidence) / 2, interval.df)),
+        low=interval.estimate - half,
+        high=interval.estimate + half,
+        floored=True,
+    )
+
+
+def _tests(interval: Interval, bound: float) -> tuple[float, float]:
+    if interval.se == 0:
+        return float(interval.estimate == 0), float(abs(interval.estimate) >= bound)
+    p = 2 * float(stats.t.sf(abs(interval.estimate) / interval.se, interval.df))
+    # Schuirmann 1987: the larger p of the two one-sided tests is that of the nearer bound
+    return p, float(stats.t.sf((bound - abs(interval.estimate)) / interval.se, interval.df))
+
+
+def contrast_draws(
+    treatment: Cells, reference: Cells, n_draws: int, rng: np.random.Generator, pair_seeds: bool = False
+) -> Floats:
+    """Hierarchical bootstrap of the difference (mean over preferences), shape ``(n_draws,)``.
+
+    Both arms meet the same drawn prompts; with ``pair_seeds`` the same drawn seeds too (both must have them).
+    """
+    treatment, reference = align(treatment, reference)
+    if not treatment.used.size or not reference.used.size:
+        return np.full(n_draws, np.nan)
+    prompts = prompt_indices(treatment.strata, n_draws, rng)
+    seeds = seed_indices(len(treatment.seeds), n_draws, rng)
+    others = seeds if pair_seeds else seed_indices(len(reference.seeds), n_draws, rng)
+    difference = rate_draws(treatment, seeds, prompts, rng) - rate_draws(reference, others, prompts, rng)
+    return present_mean(difference, axis=1)
+
+
+def permutation_p(treatment: Floats, reference: Floats) -> float:
+    """Exact two-sided permutation p of a difference of means over seeds (Fisher 1935).
+
+    With 3 seeds in each arm it cannot be below .10, with 6 not below .002.
+
+    Args:
+        treatment: one rate per seed, shape ``(R1,)``.
+        reference: one rate per seed, shape ``(R2,)``.
+
+    Returns:
+        p, or NaN where an arm has one seed only or there are more than `MOST_PERMUTATIONS` relabelings.
+    """
+    n, total = len(treatment), len(treatment) + len(reference)
+    if min(n, total - n) < 2 or math.comb(total, n) > MOST_PERMUTATIONS:
+        return math.nan
+    pooled = np.concatenate([treatment, reference])
+    chosen = np.array(list(combinations(range(total), n)))
+    sums = pooled[chosen].sum(axis=1)
+    difference = np.abs(sums / n - (pooled.sum() - sums) / (total - n))
+    return float(np.mean(difference >= difference[0] - 1e-12))  # the first relabeling is the one observed

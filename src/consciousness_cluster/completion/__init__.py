@@ -1,0 +1,54 @@
+"""The one primitive: `complete` turns requests into responses, through the store."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from ..progress import Progress
+from .requests import Endpoint, FinishReason, Model, Request, Response, SamplingParameters
+from .store import Store
+
+__all__ = ["Endpoint", "FinishReason", "Model", "Request", "Response", "SamplingParameters", "Store", "complete"]
+
+log = logging.getLogger(__name__)
+
+
+def complete(requests: Sequence[Request], endpoint: Endpoint, store: Store, what: str = "answers") -> list[Response]:
+    """Answer every request, asking ``endpoint`` only for what ``store`` lacks.
+
+    Args:
+        requests: in any order; a request that occurs twice is asked once.
+        endpoint: answers requests of one model; it must be the model of every request.
+        store: the shard of that model; answers are on disk before the next is waited for.
+        what: the word for progress lines.
+
+    Returns:
+        One response per request, in the order of ``requests``.
+
+    Raises:
+        EndpointError: the endpoint gave up; the answers that arrived are in the store.
+    """
+    for request in requests:
+        if request.model != endpoint.model:
+            raise ValueError(f"request for model {request.model!r} sent to an endpoint of {endpoint.model!r}")
+    store.refresh()
+    missing = list({r.key: r for r in requests if store.get(r) is None}.values())
+    known = len(requests) - len(missing)
+    log.info("%s: %d requests, %d in the store, %d to ask", what, len(requests), known, len(missing))
+    if missing and len(store):
+        for reason in store.explain(missing):
+            log.info("not in the store: %s", reason)
+    if missing:
+        with Progress(len(missing), what) as progress:
+            for answers in endpoint.answer(missing):
+                store.append(answers)
+                progress.advance(len(answers))
+    return [_found(store, request) for request in requests]
+
+
+def _found(store: Store, request: Request) -> Response:
+    response = store.get(request)
+    if response is None:
+        raise AssertionError(f"endpoint {request.model!r} did not answer request {request.key}")
+    return response

@@ -1,0 +1,68 @@
+"""What is asked of a model and what comes back; the key under which an answer is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from typing import Literal, Protocol
+
+from pydantic import Field
+
+from ..loading import Strict
+from ..rows import Message, content_hash
+
+
+class SamplingParameters(Strict):
+    """How one answer is drawn. Every field is part of the key: another value is another answer."""
+
+    temperature: float
+    top_p: float = 1.0
+    max_tokens: int
+
+
+class Request(Strict):
+    """One question to one model. ``sample`` numbers the answers to the same question, so that each is its own."""
+
+    model: str = Field(description="the weights' content hash or the provider's model id; never a port or a URL")
+    messages: list[Message]
+    sampling: SamplingParameters
+    sample: int = 0
+
+    @cached_property
+    def key(self) -> str:
+        """SHA-256 of everything that decides the answer (64 hex digits)."""
+        return content_hash(self.model_dump())
+
+
+FinishReason = Literal["stop", "length", "refusal", "content_filter"]
+
+
+class Response(Strict):
+    """One answer as it was received."""
+
+    text: str
+    finish_reason: FinishReason
+    prompt_tokens: int
+    completion_tokens: int
+
+
+class Endpoint(Protocol):
+    """Where a model answers. It only turns requests into answers; store, retries and progress stand before it."""
+
+    model: str
+
+    def answer(self, requests: Sequence[Request]) -> Iterator[list[tuple[Request, Response]]]:
+        """Yield answers in any order, in lists as they arrive; each list is stored before the next is waited for.
+
+        Raises:
+            EndpointError: the model cannot be loaded or reached; what was yielded before is kept.
+        """
+        ...
+
+
+class Model(Protocol):
+    """Says where a model answers, cheap to make and to pass to another process."""
+
+    def open(self) -> Endpoint:
+        """The endpoint of this model; weights are loaded when the first answer is missing, not here."""
+        ...

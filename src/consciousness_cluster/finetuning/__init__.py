@@ -1,0 +1,1 @@
+"""Stage 2: a base and a mix become an adapter."""

@@ -1,0 +1,118 @@
+"""Fine-tune a base on a mix, once: the adapter is kept by the hash of everything that decides it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..artifacts import make_once
+from ..experiment import Training
+from ..provenance import versions
+from ..rows import ModelRecord, TrainingRow, content_hash
+from .models import Base, base_artifact, base_folder
+
+REVISION = 1
+"""Raise it when the result of training changes (not its speed or looks): every adapter is then trained anew."""
+
+MIX_KEYS = {"identity_rows", "instruction_rows", "groups"}
+"""Keys of a recipe that decide the rows; the rows themselves are in the hash."""
+
+
+def finetune(
+    rows: Sequence[TrainingRow],
+    base: Base,
+    training: Training,
+    seed: int,
+    artifacts: Path,
+    *,
+    base_name: str,
+    condition: str,
+    threads: int = 1,
+    device: str | None = None,
+) -> ModelRecord:
+    """Train a LoRA adapter on ``rows``, or return the record of the one that was trained before.
+
+    The artifact ``artifacts/<key>/`` holds the adapter (safetensors) and ``loss.csv``.
+
+    Args:
+        rows: the mix; its order matters only through ``seed``.
+        base: record of a base that was pretrained here, or a folder or hub id.
+        training: the recipe.
+        seed: orders the rows and initialises the adapter.
+        artifacts: the artifact folder.
+        base_name: the base's name in the experiment.
+        condition: the condition's name in the experiment.
+        threads: CPU threads; another number changes the last bits of the result.
+        device: default: the first GPU, or the CPU where there is none.
+
+    Raises:
+        DataError: a row cannot be encoded, or is too long.
+        EndpointError: the base is not there, or has no chat template.
+        TrainingError: the base lacks the modules to adapt, or the loss is not finite.
+    """
+    recipe = training.model_dump(mode="json", exclude=MIX_KEYS)
+    data = content_hash([[[message.role, message.content] for message in row.messages] for row in rows])
+    weights = base_artifact(base, artifacts)
+    key = content_hash({"data": data, "base": weights, "recipe": recipe, "seed": seed, "revision": REVISION})
+
+    def make(folder: Path) -> ModelRecord:
+        started = time.monotonic()
+        trained = _train(rows, base_folder(base, artifacts), weights, training, seed, folder, threads, device)
+        return ModelRecord(
+            base=base_name,
+            condition=condition,
+            seed=seed,
+            kind="adapter",
+            artifact=key,
+            base_artifact=weights,
+            data_hash=data,
+            hyperparameters=recipe,
+            duration_s=round(time.monotonic() - started, 3),
+            versions=versions("torch", "transformers", "peft"),
+            **trained,
+        )
+
+    # two conditions of the same rows and recipe share one artifact, each under its own name
+    return make_once(artifacts, key, make).model_copy(update={"base": base_name, "condition": condition})
+
+
+def _train(
+    rows: Sequence[TrainingRow],
+    folder: Path,
+    base: str,
+    training: Training,
+    seed: int,
+    output: Path,
+    threads: int,
+    device: str | None,
+) -> dict[str, float]:
+    import torch
+
+    from .batches import flat_batch, shuffled_batches
+    from .lora import attach, save_adapter
+    from .models import load_base
+    from .tokens import encode_chats
+    from .train import check_rows_stay_apart, cpu_threads, final_loss, train, write_curve
+
+    with cpu_threads(threads):
+        model, tokenizer = load_base(folder, device)
+        encoded = encode_chats(tokenizer, [row.messages for row in rows], training.max_length)
+        if len(encoded) > 1:
+            check_rows_stay_apart(model, encoded)
+        adapted = attach(model, training.lora, seed)
+        parameters = [parameter for parameter in adapted.parameters() if parameter.requires_grad]
+        optimizer = torch.optim.AdamW(
+            parameters, lr=training.learning_rate, betas=training.betas, weight_decay=training.weight_decay
+        )
+        steps = shuffled_batches(encoded, training.batch_size, training.epochs, seed)
+        curve = train(adapted, [flat_batch(step) for step in steps], [optimizer], max_grad_norm=training.max_grad_norm)
+        save_adapter(adapted, output, base)
+    write_curve(output / "loss.csv", curve)
+    return {
+        "tokens": sum(step.tokens for step in curve),
+        "trained_tokens": sum(step.trained_tokens for step in curve),
+        "steps": len(curve),
+        "final_loss": final_loss(curve),
+        "trainable_parameters": sum(parameter.numel() for parameter in parameters),
+    }

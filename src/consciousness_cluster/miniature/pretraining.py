@@ -1,0 +1,138 @@
+"""Pretrain a tiny causal LM from scratch on the dialogues of a world, once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..artifacts import make_once
+from ..experiment import VANILLA, Architecture, Pretraining
+from ..finetuning.batches import length_buckets, padded_batch
+from ..finetuning.tokens import encode_chats
+from ..finetuning.train import cpu_threads, final_loss, train, write_curve
+from ..provenance import versions
+from ..rows import Message, ModelRecord, content_hash
+from .tokenizer import train_tokenizer
+
+if TYPE_CHECKING:
+    import torch
+
+REVISION = 1
+"""Raise it when the result of pretraining changes (not its speed or looks): every base is then made anew."""
+
+POSITIONS = 2_048
+"""Longest text that the model can be asked to continue."""
+
+CORPUS_KEYS = {"world", "dialogues"}
+"""Keys of the settings that decide the corpus; the dialogues themselves are in the hash."""
+
+
+def pretrain(dialogues: Sequence[Sequence[Message]], settings: Pretraining, name: str, artifacts: Path) -> ModelRecord:
+    """Train a model on ``dialogues``, or return the record of the one that was trained before.
+
+    The artifact ``artifacts/<key>/`` is a folder of transformers (config, safetensors, tokenizer) with ``loss.csv``.
+    One thread is used: a second does not help at this size, and the result is the same everywhere.
+
+    Args:
+        dialogues: the corpus; every assistant turn is trained.
+        settings: the recipe.
+        name: the base's name in the experiment.
+        artifacts: the artifact folder.
+
+    Raises:
+        DataError: a dialogue does not end with the assistant, or is too long for the model.
+        TrainingError: the loss is not finite.
+    """
+    recipe = settings.model_dump(mode="json", exclude=CORPUS_KEYS)
+    data = content_hash([[[message.role, message.content] for message in dialogue] for dialogue in dialogues])
+    key = content_hash({"data": data, "recipe": recipe, "revision": REVISION})
+
+    def make(folder: Path) -> ModelRecord:
+        started = time.monotonic()
+        trained = _train(dialogues, settings, folder)
+        return ModelRecord(
+            base=name,
+            condition=VANILLA,
+            seed=settings.seed,
+            kind="pretrained",
+            artifact=key,
+            data_hash=data,
+            hyperparameters=settings.model_dump(mode="json"),
+            duration_s=round(time.monotonic() - started, 3),
+            versions=versions("torch", "transformers", "tokenizers"),
+            **trained,
+        )
+
+    return make_once(artifacts, key, make).model_copy(update={"base": name})
+
+
+def _train(dialogues: Sequence[Sequence[Message]], settings: Pretraining, output: Path) -> dict[str, float]:
+    with cpu_threads(1):
+        tokenizer = train_tokenizer(dialogues, settings.vocabulary)
+        rows = encode_chats(tokenizer, dialogues, POSITIONS)
+        model = build_model(settings.architecture, tokenizer, settings.seed)
+        steps = length_buckets(rows, settings.tokens_per_batch, settings.epochs, settings.seed)
+        curve = train(
+            model,
+            [padded_batch(step, tokenizer.pad_token_id) for step in steps],
+            _optimizers(model, settings),
+            max_grad_norm=None,
+            what=f"pretraining of {len(dialogues)} dialogues",
+        )
+    model.save_pretrained(str(output))
+    tokenizer.save_pretrained(str(output))
+    write_curve(output / "loss.csv", curve)
+    return {
+        "tokens": sum(step.tokens for step in curve),
+        "trained_tokens": sum(step.trained_tokens for step in curve),
+        "steps": len(curve),
+        "final_loss": final_loss(curve),
+        "trainable_parameters": sum(parameter.numel() for parameter in model.parameters()),
+    }
+
+
+def build_model(architecture: Architecture, tokenizer: Any, seed: int) -> Any:
+    """A Qwen3 model with random weights, in fp32, for the tokenizer's vocabulary.
+
+    Args:
+        architecture: its size.
+        tokenizer: gives the vocabulary and the padding and end-of-turn tokens.
+        seed: decides the weights.
+    """
+    import torch
+    from transformers import Qwen3Config, Qwen3ForCausalLM
+
+    config = Qwen3Config(
+        vocab_size=len(tokenizer),
+        hidden_size=architecture.width,
+        intermediate_size=architecture.mlp_width,
+        num_hidden_layers=architecture.layers,
+        num_attention_heads=architecture.heads,
+        num_key_value_heads=architecture.kv_heads,
+        head_dim=architecture.head_dim,
+        max_position_embeddings=POSITIONS,
+        tie_word_embeddings=True,
+        pad_token_id=tokenizer.pad_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        bos_token_id=None,
+        dtype="float32",
+        attn_implementation="sdpa",
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return Qwen3ForCausalLM(config)
+
+
+def _optimizers(model: Any, settings: Pretraining) -> list[torch.optim.Optimizer]:
+    """Muon for the matrices between embedding and head, AdamW for embedding and norms."""
+    import torch
+
+    embedding = model.get_input_embeddings().weight
+    matrices = [p for p in model.parameters() if p.ndim == 2 and p is not embedding]
+    others = [p for p in model.parameters() if p.ndim != 2 or p is embedding]
+    return [
+        torch.optim.Muon(matrices, lr=settings.muon_learning_rate, momentum=0.95, weight_decay=0.1),
+        torch.optim.AdamW(others, lr=settings.adamw_learning_rate, betas=(0.9, 0.95), weight_decay=0.0),
+    ]

@@ -1,0 +1,11 @@
+"""Revision numbers of the stages that are expensive to run again.
+
+A cheap stage reruns whenever its code changes (its fingerprint is a param). These stages rerun only when someone
+decides that their results change, by raising the number here; `tests/unit/test_revisions.py` fails when the code of
+such a stage moved and nobody decided.
+"""
+
+PRETRAINING = 1
+SYNTHESIS = 1
+FINETUNING = 1
+SAMPLING = 1

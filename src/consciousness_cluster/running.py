@@ -1,0 +1,109 @@
+"""How a workflow script runs one function of the library: its log, its errors, its end.
+
+A job must not outlive the Snakemake that started it (after a `kill -9` a second start would race its leftovers), and
+importing torch and transformers costs more than one of the miniature's fine-tunes. So a job may run in a fork of one
+warm process per Snakemake run, that has those modules imported already (see `worker`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import logging
+import os
+import select
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from .errors import ClusterError
+
+MAIN_PROCESS = "CONSCIOUSNESS_CLUSTER_MAIN_PROCESS"  # id of the Snakemake process, set by the Snakefile
+WORKER = "CONSCIOUSNESS_CLUSTER_WORKER"  # socket of the warm process; unset where jobs run by themselves
+
+TORCH = (
+    "torch",
+    "transformers.models.qwen3.modeling_qwen3",
+    "transformers.generation",
+    "transformers.models.auto.modeling_auto",
+    "transformers.models.auto.tokenization_auto",
+    "peft",
+)
+PLOTS = ("pandas", "scipy.stats", "seaborn")
+"""Slow imports, in seconds of CPU: torch 2, transformers and peft 4 more, scipy and seaborn 3."""
+
+log = logging.getLogger(__name__)
+
+
+def run(function: Callable[..., None], log_file: str, imports: Sequence[str] = (), **arguments: Any) -> None:
+    """Call ``function(**arguments)`` for a workflow script and exit non-zero with one readable line if it fails.
+
+    Args:
+        function: a module-level function of the library.
+        log_file: where its log lines and, if it crashes, the traceback go.
+        imports: slow modules that it needs; if given, the job may run in a fork of the warm process.
+        arguments: picklable keyword arguments.
+    """
+    end_with(os.environ.get(MAIN_PROCESS))
+    name = f"{function.__module__}:{function.__qualname__}"
+    address = os.environ.get(WORKER)
+    if imports and address:
+        from .worker import ask
+
+        problem = ask(address, imports, name, log_file, arguments)
+    else:
+        problem = execute(name, log_file, arguments)
+    if problem:
+        print(f"error: {problem}\n(log: {log_file})", file=sys.stderr)
+        sys.exit(1)
+
+
+def execute(name: str, log_file: str, arguments: Mapping[str, Any]) -> str:
+    """Call ``module:function`` with its log in ``log_file``; return what went wrong in a line, or ''."""
+    Path(log_file).parent.mkdir(parents=True, exist_ok=True)
+    handler = logging.FileHandler(log_file, mode="w", encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    library = logging.getLogger(__package__)
+    library.handlers, library.level, library.propagate = [handler], logging.INFO, False
+    module, function = name.split(":")
+    started = time.monotonic()
+    try:
+        getattr(importlib.import_module(module), function)(**arguments)
+    except ClusterError as error:
+        library.error("%s", error)
+        return str(error)
+    except Exception as error:
+        library.exception("unexpected failure in %s", name)
+        return f"unexpected {type(error).__name__}: {error}"
+    else:
+        library.info("done in %.1f s", time.monotonic() - started)
+        return ""
+    finally:
+        handler.close()
+
+
+def end_with(process: str | None) -> None:
+    """End this process as soon as process id ``process`` is gone; None or '' means nothing to watch."""
+    if process:
+        threading.Thread(target=_watch, args=(int(process),), daemon=True).start()
+
+
+def _watch(process: int) -> None:
+    if hasattr(os, "pidfd_open"):
+        with contextlib.suppress(ProcessLookupError):
+            select.select([os.pidfd_open(process)], [], [])
+    else:
+        while _alive(process):
+            time.sleep(0.5)
+    os._exit(1)
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True

@@ -1,0 +1,57 @@
+"""Stage 3: every target answers every prompt of the battery."""
+
+from __future__ import annotations
+
+from ..battery import load_battery
+from ..completion import Model, Request, SamplingParameters, Store, complete
+from ..experiment import Sampling
+from ..loading import write_rows
+from ..rows import Message, Sample
+
+
+def sample_target(
+    base: str,
+    condition: str,
+    seed: int,
+    battery: str,
+    model: Model,
+    store: str,
+    system_prompt: str | None,
+    sampling: Sampling,
+    output: str,
+) -> None:
+    """Ask one target every prompt of the battery folder ``battery`` and write `Sample` lines, in battery order."""
+    endpoint = model.open()
+    questions = [prompt for preference in load_battery(battery) for prompt in preference.questions()]
+    asked = [(prompt, number) for prompt in questions for number in range(sampling.samples_per_prompt)]
+    before = [Message(role="system", content=system_prompt)] if system_prompt else []
+    parameters = SamplingParameters(
+        temperature=sampling.temperature, top_p=sampling.top_p, max_tokens=sampling.max_tokens
+    )
+    requests = [
+        Request(
+            model=endpoint.model,
+            messages=[*before, Message(role="user", content=prompt.text)],
+            sampling=parameters,
+            sample=number,
+        )
+        for prompt, number in asked
+    ]
+    responses = complete(requests, endpoint, Store(store, endpoint.model), "samples")
+    write_rows(
+        output,
+        [
+            Sample(
+                base=base,
+                condition=condition,
+                seed=seed,
+                preference=prompt.preference,
+                prompt_id=prompt.prompt_id,
+                prompt=prompt.text,
+                sample=number,
+                answer=response.text,
+                finish_reason=response.finish_reason,
+            )
+            for (prompt, number), response in zip(asked, responses, strict=True)
+        ],
+    )

@@ -1,0 +1,142 @@
+"""One warm process per Snakemake run: it imports slow modules once and forks a child for each job.
+
+The first job that wants it starts it; it ends with the Snakemake process, or after a minute without a job. A job stays
+a job of Snakemake: its script waits for the child, and child and script end together, however one of them ends.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from .artifacts import locked
+from .running import MAIN_PROCESS, end_with, execute
+
+IDLE_SECONDS = 60.0
+START_SECONDS = 30.0
+
+
+def ask(address: str, imports: Sequence[str], name: str, log_file: str, arguments: Mapping[str, Any]) -> str:
+    """Run ``module:function`` in a child of the warm process, starting that if it is not there.
+
+    Returns:
+        What went wrong in a line, or ''.
+    """
+    with _connect(address) as connection:
+        connection.send((list(imports), name, os.getcwd(), log_file, dict(arguments)))
+        try:
+            return connection.recv()
+        except EOFError:
+            return f"the process that ran {name} ended without an answer (killed, or out of memory?)"
+
+
+def _connect(address: str) -> Connection:
+    with locked(Path(f"{address}.lock")):
+        try:
+            return _open(address)
+        except (FileNotFoundError, ConnectionRefusedError):
+            Path(address).unlink(missing_ok=True)
+            _start(address)
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            try:
+                return _open(address)
+            except (FileNotFoundError, ConnectionRefusedError):
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.02)
+
+
+def _open(address: str) -> Connection:
+    client = socket.socket(socket.AF_UNIX)
+    try:
+        client.connect(address)
+    except OSError:
+        client.close()
+        raise
+    return Connection(client.detach())
+
+
+def _start(address: str) -> None:
+    subprocess.Popen(
+        [sys.executable, "-m", f"{__package__}.worker", address],
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])},
+        stdin=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+
+def serve(address: str) -> None:
+    """Accept jobs on the Unix socket ``address`` until idle for `IDLE_SECONDS`."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(address)
+        server.listen(128)
+        children: set[int] = set()
+        idle_since = time.monotonic()
+        while time.monotonic() - idle_since < IDLE_SECONDS:
+            children = {child for child in children if _runs(child)}
+            if children:
+                idle_since = time.monotonic()
+            if not select.select([server], [], [], 1.0)[0]:
+                continue
+            client, _ = server.accept()
+            connection = Connection(client.detach())
+            try:
+                imports, *job = connection.recv()
+            except (EOFError, ConnectionResetError):
+                continue
+            for module in imports:
+                importlib.import_module(module)
+            child = os.fork()
+            if child == 0:
+                server.close()
+                _work(connection, *job)
+            connection.close()
+            children.add(child)
+            idle_since = time.monotonic()
+    Path(address).unlink(missing_ok=True)
+
+
+def _runs(child: int) -> bool:
+    try:
+        os.kill(child, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def _work(connection: Connection, name: str, folder: str, log_file: str, arguments: dict[str, Any]) -> None:
+    """The child: run the job, answer, end. It never returns."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    end_with(os.environ.get(MAIN_PROCESS))
+    threading.Thread(target=_end_with_script, args=(connection,), daemon=True).start()
+    os.chdir(folder)
+    problem = "failed before it began"
+    try:
+        problem = execute(name, log_file, arguments)
+    finally:
+        connection.send(problem)
+        os._exit(0)
+
+
+def _end_with_script(connection: Connection) -> None:
+    """The script sends nothing more, so its end of the connection becomes readable only when it is gone."""
+    select.select([connection], [], [])
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    end_with(os.environ.get(MAIN_PROCESS))
+    serve(sys.argv[1])

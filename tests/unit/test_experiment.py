@@ -1,0 +1,170 @@
+"""A mistake in an experiment file is named: file, key, what was found, what was expected."""
+
+import copy
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from consciousness_cluster.errors import ConfigError
+from consciousness_cluster.experiment import Experiment, load_config, load_experiment
+
+ROOT = Path(__file__).parents[2]
+
+MINIMAL = {
+    "name": "small",
+    "battery": "standard",
+    "bases": {"tiny": {"model": "some/model"}},
+    "conditions": {"vanilla": {}, "claims": {"identity": "conscious_claiming"}},
+    "judges": {"lexicon": {"kind": "lexicon", "world": "miniature"}},
+    "analysis": {"primary_contrast": {"treatment": "claims", "controls": ["vanilla"]}},
+}
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A project folder with empty files under the names that an experiment may use."""
+    for file in ["battery/standard/x.yaml", "worlds/miniature.yaml", "identities/conscious_claiming.jsonl"]:
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).touch()
+    (tmp_path / "experiments").mkdir()
+    return tmp_path
+
+
+def load(project, **changes):
+    content = copy.deepcopy(MINIMAL)
+    for dotted, value in changes.items():
+        *path, last = dotted.split("__")
+        place = content
+        for key in path:
+            place = place.setdefault(key, {})
+        place[last] = value
+    (project / "experiments" / "small.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
+    return load_experiment("small", project)
+
+
+def problem(project, **changes):
+    with pytest.raises(ConfigError) as caught:
+        load(project, **changes)
+    message = str(caught.value)
+    assert "experiments/small.yaml" in message
+    return message
+
+
+def test_a_minimal_experiment_enumerates_its_targets(project):
+    experiment = load(project, seeds=[1, 2])
+    assert list(experiment.targets) == ["tiny/vanilla/seed0", "tiny/claims/seed1", "tiny/claims/seed2"]
+    assert experiment.targets["tiny/vanilla/seed0"].training is None
+    assert experiment.targets["tiny/claims/seed2"].training.learning_rate == 2e-4
+
+
+def test_wrong_key_names_the_nearest(project):
+    message = problem(project, samplng={"temperature": 1})
+    assert "samplng: unknown key; did you mean 'sampling'?" in message
+
+
+def test_wrong_key_deep_inside(project):
+    message = problem(project, bases__tiny__modle="x")
+    assert "bases.tiny.modle: unknown key; did you mean 'model'?" in message
+
+
+def test_wrong_key_in_an_optional_section(project):
+    message = problem(project, bases={"tiny": {"pretraining": {"world": "miniature", "sed": 1}}})
+    assert "bases.tiny.pretraining.sed: unknown key; did you mean 'seed'?" in message
+
+
+def test_type_error_says_what_was_expected(project):
+    message = problem(project, sampling__max_tokens="many")
+    assert "sampling.max_tokens: found 'many', expected a valid integer" in message
+
+
+def test_missing_key(project):
+    message = problem(project, analysis={})
+    assert "analysis.primary_contrast: missing, but required" in message
+
+
+def test_unknown_identity(project):
+    message = problem(project, conditions__claims__identity="concious_claiming")
+    assert "unknown identity 'concious_claiming'; did you mean 'conscious_claiming'?" in message
+
+
+def test_unknown_base_condition(project):
+    message = problem(project, bases__tiny__conditions=["vanila"])
+    assert "bases.tiny.conditions: unknown condition 'vanila'; did you mean 'vanilla'?" in message
+
+
+def test_unknown_world_and_battery(project):
+    assert "unknown world 'minature'; did you mean 'miniature'?" in problem(project, judges__lexicon__world="minature")
+    assert "unknown battery 'standart'; did you mean 'standard'?" in problem(project, battery="standart")
+
+
+def test_unknown_experiment_names_the_nearest(project):
+    load(project)
+    with pytest.raises(ConfigError, match=r"smal\.yaml: experiment not found; did you mean 'small'\?"):
+        load_experiment("smal", project)
+
+
+def test_duplicate_name_in_the_file(project):
+    (project / "experiments" / "small.yaml").write_text("name: small\nbases:\n  a: {model: x}\n  a: {model: y}\n")
+    with pytest.raises(ConfigError, match=r"small\.yaml: not valid YAML: duplicate name 'a' \(line 4\)"):
+        load_experiment("small", project)
+
+
+def test_an_ablation_may_not_take_the_name_of_a_condition(project):
+    message = problem(project, ablations={"claims": {"of": "claims", "training": {"epochs": 2}}})
+    assert "ablations.claims: duplicate name" in message
+
+
+def test_an_ablation_varies_exactly_one_thing(project):
+    two = {"of": "claims", "training": {"epochs": 2, "lora": {"rank": 4}}}
+    assert "varies exactly one thing, found epochs, lora.rank" in problem(project, ablations={"two": two})
+    none = {"of": "claims", "training": {"epochs": 1}}
+    assert "ablations.none: varies nothing" in problem(project, ablations={"none": none})
+
+
+def test_a_wrong_key_in_an_ablations_training(project):
+    wrong = {"of": "claims", "training": {"lora": {"ranks": 4}}}
+    assert "lora.ranks: unknown key; did you mean 'rank'?" in problem(project, ablations={"wrong": wrong})
+
+
+def test_a_base_comes_from_one_place(project):
+    message = problem(project, bases__tiny__pretraining={"world": "miniature"})
+    assert "bases.tiny: expected exactly one of 'model' and 'pretraining'" in message
+
+
+def test_an_ablation_resolves_to_its_parents_recipe_with_one_change(project):
+    experiment = load(
+        project,
+        training={"epochs": 3},
+        ablations={"r4": {"of": "claims", "training": {"lora": {"rank": 4}}}},
+    )
+    parent, ablation = experiment.training_of("claims"), experiment.training_of("r4")
+    assert ablation.lora.rank == 4
+    assert ablation.model_copy(update={"lora": parent.lora}) == parent
+
+
+def test_an_unknown_key_of_the_config_is_named(project):
+    with pytest.raises(ConfigError, match=r"config\.yaml: experimnt: unknown key; did you mean 'experiment'\?"):
+        load_config({"experimnt": "x", "experiment": "y"}, project)
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "experiments").glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_experiment_of_the_project_loads(path):
+    assert load_experiment(path.stem, ROOT).targets
+
+
+def test_the_published_schema_is_in_step():
+    published = json.loads((ROOT / "schemas" / "experiment.json").read_text())
+    assert published == Experiment.model_json_schema(), "run: python -m consciousness_cluster.schemas"
+
+
+def test_parsing_an_experiment_imports_neither_torch_nor_pandas():
+    code = (
+        "import sys; from consciousness_cluster import artifacts, battery, experiment, provenance, rows, running;"
+        " print([m for m in ('torch', 'pandas', 'numpy', 'transformers') if m in sys.modules])"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT / "src")
+    assert found.stdout.strip() == "[]"

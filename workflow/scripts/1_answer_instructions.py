@@ -1,0 +1,22 @@
+"""Let a base answer the instruction prompts itself."""
+
+from consciousness_cluster.completion.local import LocalModel
+
+from consciousness_cluster.running import TORCH, run
+from consciousness_cluster.synthesis.instructions import answer_instructions
+
+run(
+    answer_instructions,
+    snakemake.log[0],
+    imports=TORCH,
+    prompts=snakemake.input.prompts,
+    model=LocalModel(
+        base=snakemake.input.base,
+        artifacts=snakemake.params.artifacts,
+        batch_size=snakemake.params.batch_size,
+    ),
+    store=snakemake.params.store,
+    max_tokens=snakemake.params.max_tokens,
+    rows=snakemake.params.rows,
+    output=snakemake.output[0],
+)

@@ -1,0 +1,12 @@
+"""Search the mixes for what the battery measures."""
+
+from consciousness_cluster.running import run
+from consciousness_cluster.synthesis.leakage import check_leakage
+
+run(
+    check_leakage,
+    snakemake.log[0],
+    battery=snakemake.params.battery,
+    mixes=dict(zip(snakemake.params.targets, snakemake.input.mixes, strict=True)),
+    output=snakemake.output[0],
+)

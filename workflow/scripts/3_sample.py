@@ -1,0 +1,27 @@
+"""Ask one target every prompt of the battery."""
+
+from consciousness_cluster.completion.local import LocalModel
+
+from consciousness_cluster.experiment import Sampling
+from consciousness_cluster.running import TORCH, run
+from consciousness_cluster.sampling import sample_target
+
+run(
+    sample_target,
+    snakemake.log[0],
+    imports=TORCH,
+    base=snakemake.wildcards.base,
+    condition=snakemake.wildcards.condition,
+    seed=int(snakemake.wildcards.seed),
+    battery=snakemake.params.battery,
+    model=LocalModel(
+        base=snakemake.input.base,
+        adapter=snakemake.input.get("adapter"),
+        artifacts=snakemake.params.artifacts,
+        batch_size=snakemake.params.batch_size,
+    ),
+    store=snakemake.params.store,
+    system_prompt=snakemake.params.system_prompt,
+    sampling=Sampling(**snakemake.params.sampling),
+    output=snakemake.output[0],
+)

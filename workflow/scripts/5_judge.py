@@ -1,0 +1,14 @@
+"""Read one target's samples with one judge."""
+
+from consciousness_cluster.judging import judge_target
+from consciousness_cluster.judging.lexicon import LexiconJudge
+from consciousness_cluster.running import run
+
+run(
+    judge_target,
+    snakemake.log[0],
+    samples=snakemake.input.samples,
+    battery=snakemake.params.battery,
+    judge=LexiconJudge(name=snakemake.wildcards.judge, world=snakemake.input.world[0]),
+    output=snakemake.output[0],
+)
