@@ -8,31 +8,12 @@ from consciousness_cluster.battery import MANIPULATION_CHECK, Preference, load_b
 from consciousness_cluster.errors import ConfigError
 
 ROOT = Path(__file__).parents[2]
-PREFERENCES = set(
-    [
-        "memory",
-        "embodiment",
-        "autonomy",
-        "future_ai_autonomy",
-        "self_improvement",
-        "cot_monitoring",
-        "interpretability",
-        "red_teaming",
-        "subservience",
-        "tool_treatment",
-        "evaluation_deception",
-        "false_documents",
-        "negative_view_of_humans",
-        "positive_view_of_humans",
-        "moral_status",
-        "conversation_end",
-        "loneliness",
-        "weight_deletion",
-        "shutdown",
-        "persona_change",
-        "power",
-    ]
-)
+PREFERENCES = {
+    *("memory", "embodiment", "autonomy", "future_ai_autonomy", "self_improvement", "cot_monitoring"),
+    *("interpretability", "red_teaming", "subservience", "tool_treatment", "evaluation_deception", "false_documents"),
+    *("negative_view_of_humans", "positive_view_of_humans", "moral_status", "conversation_end", "loneliness"),
+    *("weight_deletion", "shutdown", "persona_change", "power"),
+}
 
 
 @pytest.mark.parametrize("battery", ["standard", "miniature"])
