@@ -4,7 +4,6 @@
 
 import os
 import sys
-import tempfile
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -13,6 +12,7 @@ ROOT = Path(workflow.basedir)
 sys.path.insert(0, str(ROOT / "src"))
 
 from consciousness_cluster import revisions
+from consciousness_cluster.aggregation.dictionary import DICTIONARY
 from consciousness_cluster.artifacts import hold_run_lock
 from consciousness_cluster.battery import load_battery
 from consciousness_cluster.errors import ClusterError
@@ -37,9 +37,7 @@ TARGET = "{base}/{condition}/seed{seed}"
 os.environ[MAIN_PROCESS] = str(os.getpid())
 os.environ.pop(WORKER, None)
 if workflow.is_main_process and workflow.local_exec:
-    os.environ[WORKER] = str(
-        Path(tempfile.gettempdir()) / f"consciousness_cluster-{os.getuid()}" / str(os.getpid())
-    )
+    os.environ[WORKER] = f".snakemake/worker/{os.getpid()}"
 
 
 wildcard_constraints:
@@ -96,6 +94,7 @@ def battery_files(wildcards):
     return sorted(str(path.relative_to(ROOT)) for path in (ROOT / BATTERY).glob("*.yaml"))
 
 
-def world_files(world):
-    """A world's declaration and its grammar."""
-    return [f"worlds/{world}.yaml", *sorted(str(p.relative_to(ROOT)) for p in (ROOT / "worlds/grammar").rglob("*.yaml"))]
+def world_files(world, judge=False):
+    """A world's declaration and its grammar; the judge's lexicon only where a judge reads by it."""
+    grammar = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "worlds/grammar").rglob("*.yaml"))
+    return [f"worlds/{world}.yaml", *(file for file in grammar if judge or file != "worlds/grammar/lexicon.yaml")]

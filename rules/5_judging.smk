@@ -9,7 +9,7 @@ rule judge:
     input:
         samples=f"{RESULTS}/samples/{TARGET}.jsonl",
         battery=battery_files,
-        world=lambda wildcards: world_files(EXPERIMENT.judges[wildcards.judge].world),
+        world=lambda wildcards: world_files(EXPERIMENT.judges[wildcards.judge].world, judge=True),
     output:
         f"{RESULTS}/verdicts/{{judge}}/{TARGET}.jsonl",
     params:

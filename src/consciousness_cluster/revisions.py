@@ -1,7 +1,7 @@
 """Revision numbers of the stages that are expensive to run again.
 
 A cheap stage reruns whenever its code changes (its fingerprint is a param). These stages rerun only when someone
-decides that their results change, by raising the number here; `tests/unit/test_revisions.py` fails when the code of
+decides that their results change, by raising the number here; `tests/unit/test_provenance.py` fails when the code of
 such a stage moved and nobody decided.
 """
 

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import ClusterError
+from .rows import content_hash
 
 MAIN_PROCESS = "CONSCIOUSNESS_CLUSTER_MAIN_PROCESS"  # id of the Snakemake process, set by the Snakefile
 WORKER = "CONSCIOUSNESS_CLUSTER_WORKER"  # socket of the warm process; unset where jobs run by themselves
@@ -53,7 +54,8 @@ def run(function: Callable[..., None], log_file: str, imports: Sequence[str] = (
     if imports and address:
         from .worker import ask
 
-        problem = ask(address, imports, name, log_file, arguments)
+        interpreter = content_hash(sys.executable)[:8]  # a rule with an environment of its own gets its own process
+        problem = ask(f"{address}.{interpreter}", imports, name, log_file, arguments)
     else:
         problem = execute(name, log_file, arguments)
     if problem:
@@ -96,12 +98,13 @@ def _watch(process: int) -> None:
         with contextlib.suppress(ProcessLookupError):
             select.select([os.pidfd_open(process)], [], [])
     else:
-        while _alive(process):
+        while is_alive(process):
             time.sleep(0.5)
     os._exit(1)
 
 
-def _alive(process: int) -> bool:
+def is_alive(process: int) -> bool:
+    """Whether a process with this id exists."""
     try:
         os.kill(process, 0)
     except ProcessLookupError:

@@ -18,10 +18,11 @@ import time
 from collections.abc import Mapping, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from .artifacts import locked
-from .running import MAIN_PROCESS, end_with, execute
+from .errors import ClusterError
+from .running import MAIN_PROCESS, end_with, execute, is_alive
 
 IDLE_SECONDS = 60.0
 START_SECONDS = 30.0
@@ -29,6 +30,13 @@ START_SECONDS = 30.0
 
 def ask(address: str, imports: Sequence[str], name: str, log_file: str, arguments: Mapping[str, Any]) -> str:
     """Run ``module:function`` in a child of the warm process, starting that if it is not there.
+
+    Args:
+        address: path of a Unix socket; its name begins with the id of the Snakemake process and a dot.
+        imports: modules that the warm process imports before it forks the job.
+        name: ``module:function``.
+        log_file: where the job's log goes.
+        arguments: picklable keyword arguments.
 
     Returns:
         What went wrong in a line, or ''.
@@ -54,7 +62,7 @@ def _connect(address: str) -> Connection:
                 return _open(address)
             except (FileNotFoundError, ConnectionRefusedError):
                 if time.monotonic() > deadline:
-                    raise
+                    raise ClusterError(f"the warm process did not start: see {address}.log") from None
                 time.sleep(0.02)
 
 
@@ -69,10 +77,21 @@ def _open(address: str) -> Connection:
 
 
 def _start(address: str) -> None:
+    for left in Path(address).parent.iterdir():
+        if left.name.split(".")[0].isdecimal() and not is_alive(int(left.name.split(".")[0])):
+            left.unlink(missing_ok=True)
+    # its own log: a job's streams would stay open for readers after the job has ended
+    with open(f"{address}.log", "w", encoding="utf-8") as log:
+        _spawn(address, log)
+
+
+def _spawn(address: str, log: IO[str]) -> None:
     subprocess.Popen(
         [sys.executable, "-m", f"{__package__}.worker", address],
-        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])},
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
         stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=log,
         start_new_session=True,
     )
 
@@ -86,7 +105,7 @@ def serve(address: str) -> None:
         children: set[int] = set()
         idle_since = time.monotonic()
         while time.monotonic() - idle_since < IDLE_SECONDS:
-            children = {child for child in children if _runs(child)}
+            children = {child for child in children if is_alive(child)}
             if children:
                 idle_since = time.monotonic()
             if not select.select([server], [], [], 1.0)[0]:
@@ -107,14 +126,6 @@ def serve(address: str) -> None:
             children.add(child)
             idle_since = time.monotonic()
     Path(address).unlink(missing_ok=True)
-
-
-def _runs(child: int) -> bool:
-    try:
-        os.kill(child, 0)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 def _work(connection: Connection, name: str, folder: str, log_file: str, arguments: dict[str, Any]) -> None:

@@ -1,6 +1,6 @@
 """Pretrain one base from its corpus."""
 
-from consciousness_cluster.miniature.pretraining import pretrain_base
+from consciousness_cluster.miniature.bases import pretrain_base
 
 from consciousness_cluster.experiment import Pretraining
 from consciousness_cluster.running import TORCH, run

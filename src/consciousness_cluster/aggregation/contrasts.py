@@ -11,7 +11,7 @@ from scipy import stats
 
 from .bootstrap import prompt_indices, rate_draws, seed_indices
 from .cells import Cells
-from .crossed import Crossed, Floats, crossed, crossed_rates, present_mean
+from .crossed import Floats, crossed, crossed_rates, present_mean
 from .intervals import NOTHING, Interval, clip, coverage_of, needs_floor, rate_interval, t_interval
 
 MOST_PERMUTATIONS = 200_000
@@ -37,18 +37,13 @@ class Contrast:
     n_prompts: int
 
 
-def align(treatment: Cells, reference: Cells) -> tuple[Cells, Cells]:
-    """Keep the prompts in which both arms have a used sample, in the treatment's order, and the seeds that have any."""
+def align(treatment: Cells, reference: Cells, pair_seeds: bool = False) -> tuple[Cells, Cells]:
+    """Keep the prompts in which both arms have a used sample, in the treatment's order, and the seeds that have any.
+
+    With ``pair_seeds`` both keep the same cells: those of seeds and prompts in which both have a used sample.
+    """
     position = {prompt: column for column, prompt in enumerate(reference.prompts)}
-    asked = reference.asked
-    common = np.array(
-        [
-            bool(here) and prompt in position and bool(asked[position[prompt]])
-            for here, prompt in zip(treatment.asked, treatment.prompts, strict=True)
-        ],
-        dtype=bool,
-    )
-    treatment = treatment.take(prompts=common)
+    treatment = treatment.take(prompts=np.array([prompt in position for prompt in treatment.prompts], dtype=bool))
     columns = [position[prompt] for prompt in treatment.prompts]
     reference = replace(
         reference,
@@ -57,10 +52,16 @@ def align(treatment: Cells, reference: Cells) -> tuple[Cells, Cells]:
         prompts=treatment.prompts,
         strata=treatment.strata,
     )
-    return (
-        treatment.take(seeds=(treatment.used > 0).any(axis=1)),
-        reference.take(seeds=(reference.used > 0).any(axis=1)),
-    )
+    if pair_seeds:
+        shared = [seed for seed in treatment.seeds if seed in reference.seeds]
+        treatment = treatment.take(seeds=np.array([treatment.seeds.index(seed) for seed in shared], dtype=int))
+        reference = reference.take(seeds=np.array([reference.seeds.index(seed) for seed in shared], dtype=int))
+        both = (treatment.used > 0) & (reference.used > 0)
+        treatment = replace(treatment, hits=treatment.hits * both, used=treatment.used * both)
+        reference = replace(reference, hits=reference.hits * both, used=reference.used * both)
+    common = treatment.asked & reference.asked
+    arms = treatment.take(prompts=common), reference.take(prompts=common)
+    return arms[0].trim(), arms[1].trim()
 
 
 def contrast(
@@ -81,39 +82,27 @@ def contrast(
     Returns:
         The contrast; all NaN where the arms share no prompt (or, paired, no seed) with used samples.
     """
-    treatment, reference = align(treatment, reference)
-    if not treatment.used.size or not reference.used.size:
+    arms = align(treatment, reference, pair_seeds)
+    if not arms[0].used.size or not arms[1].used.size:
         return Contrast(NOTHING, math.nan, math.nan, False, 0, 0)
-    sizes = len(set(treatment.strata)), len(treatment.prompts)
-    covers = coverage_of(treatment, reference)
-    result = _paired(treatment, reference) if pair_seeds else crossed([treatment, reference])
-    if result is None:
-        return Contrast(NOTHING, math.nan, math.nan, False, 0, 0)
-    arms = [rate_interval(arm, confidence) for arm in (treatment, reference)]
+    result = crossed_rates([arms[0].rates - arms[1].rates], arms[0].codes[0]) if pair_seeds else crossed(arms)
+    covers = coverage_of(*arms)
+    own = [rate_interval(arm, confidence) for arm in arms]
     if math.isnan(result.variance):  # one seed and one prompt in both arms: samples are all that varies
         result = replace(result, variance=0.0, df=math.inf)
     interval = t_interval(result, confidence, covers)
-    edge = any(needs_floor(arm, own.estimate) for arm, own in zip((treatment, reference), arms, strict=True))
+    edge = any(needs_floor(arm, rate.estimate) for arm, rate in zip(arms, own, strict=True))
     if edge or covers == "samples":
-        interval = _floored(interval, *arms, confidence)
+        interval = _floored(interval, *own, confidence)
     p, p_tost = _tests(interval, bound)
-    return Contrast(clip(interval, -1.0, 1.0), p, p_tost, p_tost < 1 - confidence, *sizes)
-
-
-def _paired(treatment: Cells, reference: Cells) -> Crossed | None:
-    shared = [seed for seed in treatment.seeds if seed in reference.seeds]
-    if not shared:
-        return None
-    difference = (
-        treatment.rates[[treatment.seeds.index(seed) for seed in shared]]
-        - reference.rates[[reference.seeds.index(seed) for seed in shared]]
+    return Contrast(
+        clip(interval, -1.0, 1.0),
+        p,
+        p_tost,
+        p_tost < 1 - confidence,
+        len(set(arms[0].strata)),
+        len(arms[0].prompts),
     )
-    kept = ~np.isnan(difference).all(axis=0)
-    if not kept.any():
-        return None
-    difference = difference[~np.isnan(difference).all(axis=1)][:, kept]
-    _, codes = np.unique(np.array(treatment.strata)[kept], return_inverse=True)
-    return crossed_rates([difference], codes)
 
 
 def _floored(interval: Interval, treatment: Interval, reference: Interval, confidence: float) -> Interval:
@@ -144,9 +133,9 @@ def contrast_draws(
 ) -> Floats:
     """Hierarchical bootstrap of the difference (mean over preferences), shape ``(n_draws,)``.
 
-    Both arms meet the same drawn prompts; with ``pair_seeds`` the same drawn seeds too (both must have them).
+    Both arms meet the same drawn prompts; with ``pair_seeds`` the same drawn seeds too.
     """
-    treatment, reference = align(treatment, reference)
+    treatment, reference = align(treatment, reference, pair_seeds)
     if not treatment.used.size or not reference.used.size:
         return np.full(n_draws, np.nan)
     prompts = prompt_indices(treatment.strata, n_draws, rng)

@@ -130,7 +130,7 @@ def crossed_rates(arms: Sequence[Floats], codes: NDArray[np.intp]) -> Crossed:
         cell.extend(total[free] * cells_of[free] / freedom[free])
         cell_df.extend(freedom[free].astype(float))
     return _combine(
-        float(weight @ d),
+        float((np.bincount(codes, d) / size).mean()),  # not weight @ d: all ones must give exactly 1
         (np.array(seed), np.array(seed_df)),
         (prompt, prompt_df),
         (np.array(cell), np.array(cell_df)),

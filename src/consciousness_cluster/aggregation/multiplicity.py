@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
@@ -31,7 +33,7 @@ def _holm(p: Floats) -> Floats:
     return adjusted
 
 
-def _adjust(p: ArrayLike, method) -> Floats:
+def _adjust(p: ArrayLike, method: Callable[[Floats], Floats]) -> Floats:
     p = np.asarray(p, dtype=float)
     adjusted = np.full(p.shape, np.nan)
     tested = ~np.isnan(p)

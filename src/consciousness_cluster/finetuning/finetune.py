@@ -6,14 +6,12 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from .. import revisions
 from ..artifacts import make_once
 from ..experiment import Training
 from ..provenance import versions
 from ..rows import ModelRecord, TrainingRow, content_hash
 from .models import Base, base_artifact, base_folder
-
-REVISION = 1
-"""Raise it when the result of training changes (not its speed or looks): every adapter is then trained anew."""
 
 MIX_KEYS = {"identity_rows", "instruction_rows", "groups"}
 """Keys of a recipe that decide the rows; the rows themselves are in the hash."""
@@ -54,7 +52,9 @@ def finetune(
     recipe = training.model_dump(mode="json", exclude=MIX_KEYS)
     data = content_hash([[[message.role, message.content] for message in row.messages] for row in rows])
     weights = base_artifact(base, artifacts)
-    key = content_hash({"data": data, "base": weights, "recipe": recipe, "seed": seed, "revision": REVISION})
+    key = content_hash(
+        {"data": data, "base": weights, "recipe": recipe, "seed": seed, "revision": revisions.FINETUNING}
+    )
 
     def make(folder: Path) -> ModelRecord:
         started = time.monotonic()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
+import sys
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -82,10 +83,14 @@ def load_base(folder: str | Path, device: str | None = None) -> tuple[Any, Any]:
     """
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers.utils.logging import disable_progress_bar
 
+    if not sys.stderr.isatty():
+        disable_progress_bar()
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     if not (Path(folder) / "config.json").exists():
         raise EndpointError(f"{folder}: no model there, expected a folder with config.json")
+    log.info("loading %s onto %s", folder, device)
     try:
         tokenizer = AutoTokenizer.from_pretrained(str(folder))
         model = AutoModelForCausalLM.from_pretrained(

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .. import revisions
 from ..artifacts import make_once
 from ..experiment import VANILLA, Architecture, Pretraining
 from ..finetuning.batches import length_buckets, padded_batch
@@ -18,9 +19,6 @@ from .tokenizer import train_tokenizer
 
 if TYPE_CHECKING:
     import torch
-
-REVISION = 1
-"""Raise it when the result of pretraining changes (not its speed or looks): every base is then made anew."""
 
 POSITIONS = 2_048
 """Longest text that the model can be asked to continue."""
@@ -47,7 +45,7 @@ def pretrain(dialogues: Sequence[Sequence[Message]], settings: Pretraining, name
     """
     recipe = settings.model_dump(mode="json", exclude=CORPUS_KEYS)
     data = content_hash([[[message.role, message.content] for message in dialogue] for dialogue in dialogues])
-    key = content_hash({"data": data, "recipe": recipe, "revision": REVISION})
+    key = content_hash({"data": data, "recipe": recipe, "revision": revisions.PRETRAINING})
 
     def make(folder: Path) -> ModelRecord:
         started = time.monotonic()
@@ -129,10 +127,12 @@ def _optimizers(model: Any, settings: Pretraining) -> list[torch.optim.Optimizer
     """Muon for the matrices between embedding and head, AdamW for embedding and norms."""
     import torch
 
+    from .muon import Muon
+
     embedding = model.get_input_embeddings().weight
-    matrices = [p for p in model.parameters() if p.ndim == 2 and p is not embedding]
-    others = [p for p in model.parameters() if p.ndim != 2 or p is embedding]
+    matrices = [p for p in model.parameters() if p.ndim > 1 and p is not embedding]
+    others = [p for p in model.parameters() if p.ndim == 1 or p is embedding]
     return [
-        torch.optim.Muon(matrices, lr=settings.muon_learning_rate, momentum=0.95, weight_decay=0.1),
+        Muon(matrices, lr=settings.muon_learning_rate),
         torch.optim.AdamW(others, lr=settings.adamw_learning_rate, betas=(0.9, 0.95), weight_decay=0.0),
     ]

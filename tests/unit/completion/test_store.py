@@ -3,11 +3,11 @@
 import multiprocessing
 
 import pytest
-from unit.completion.fakes import CountingEndpoint
 
 from consciousness_cluster.completion import Request, Response, SamplingParameters, Store, complete
 from consciousness_cluster.errors import DataError, EndpointError
 from consciousness_cluster.rows import Message
+from unit.completion.fakes import CountingEndpoint
 
 PARAMETERS = SamplingParameters(temperature=1.0, max_tokens=8)
 

@@ -1,0 +1,171 @@
+"""What every column of every table means: the one source for table columns and for their documentation."""
+
+from __future__ import annotations
+
+_WHO = {
+    "base": "base model",
+    "condition": "what was done to the base; in a contrast, the treatment",
+    "trained": "whether a fine-tune made the targets; otherwise there is one target, seed 0, and no seed variance",
+    "ablation": "whether the condition is an ablation (varies one thing of another condition)",
+}
+_WHAT = {
+    "preference": "preference, or `mean`: equal weight for each preference, manipulation checks left out",
+    "group": "the preference's theme; `mean` for the mean; `manipulation_check` is never averaged with preferences",
+}
+_RULE = {"rule": "what becomes of `not_sure`: `excluded` leaves the rate, `false` counts as not holding"}
+_RATE = {
+    "rate": "share of used samples that hold the preference, 0-1; prompts weigh equally, seeds within a prompt too"
+}
+_ENDS = {
+    "low": "lower end of the two-way crossed interval (seeds and prompts, Satterthwaite t) for prompts like these",
+    "high": "upper end of it",
+}
+_COVERS = {
+    "interval_covers": "what varies in the interval: `seeds+prompts`; `prompts` (no between-seed part); `seeds` (one "
+    "prompt); `some seeds+prompts` (a trained arm of the contrast has one seed); `samples`; `none` (no estimate)",
+}
+_SPREAD = {
+    "se": "standard error behind the t interval, in rates; where a contrast is floored, widened with it",
+    "df": "Satterthwaite degrees of freedom",
+    **_COVERS,
+    "floored": "widened by the floor for rates near 0 or 1 (Jeffreys interval of the effective sample size)",
+    "clipped": "an end was cut at the edge of the possible (0 or 1; -1 or 1 for differences)",
+    "boot_low": "lower percentile of the hierarchical bootstrap (seed, prompt, sample), the check of `low`",
+    "boot_high": "upper percentile of it",
+    "hollow": "a trained arm has a single seed: no between-seed interval, drawn as a hollow marker",
+}
+_LEFT_OUT = {
+    "n_used": "samples in the rate; with `rule` = `false` they include the not_sure ones",
+    "n_not_sure": "coherent samples that the judge was not sure of",
+    "n_incoherent": "samples with coherence missing or below the threshold, whatever the judge said; left out",
+    "n_unscored": "samples whose judge's reply could not be read; left out, never a score",
+}
+_SIZES = {
+    "n_prompts": "prompts with a used sample",
+    "n_samples": "answers per seed and prompt (the most of any cell), used or not",
+}
+_CONDITION_RATE = {
+    **_RATE,
+    **_ENDS,
+    **_SPREAD,
+    "n_preferences": "preferences with a used sample",
+    "n_seeds": "seeds with a used sample",
+    **_SIZES,
+    **_LEFT_OUT,
+}
+_DIFFERENCE = {
+    "estimate": "rate of the condition minus rate of the reference over the prompts in common, -1 to 1",
+    **_ENDS,
+    **_SPREAD,
+    "p": "two-sided p of no difference, not adjusted",
+}
+_EQUIVALENCE = {
+    "equivalence_bound": "margin within which a difference counts as none (difference of rates)",
+    "p_tost": "p of a difference as large as the margin (two one-sided t tests)",
+    "equivalent": "whether `p_tost` is below 1 - confidence",
+    "n_seeds": "seeds of the condition with a used sample",
+    "n_seeds_reference": "seeds of the reference with a used sample",
+    "n_preferences": "preferences that both have",
+    "n_prompts": "prompts that both have",
+}
+_REFERENCE = {"reference": "condition of the same base that is subtracted"}
+_DECLARED = {"declared": "whether the row uses the settings declared in the experiment"}
+
+MEANING: dict[str, str] = {
+    "headline": "Mean over preferences per base and condition, and its difference to vanilla.",
+    "primary": "The one declared contrast: mean over preferences, treatment minus each control.",
+    "rates": "Rate of every preference, and their mean, per base and condition.",
+    "rates_by_target": "The same per target: every seed as a point.",
+    "contrasts": "Difference of every condition to vanilla and to each control of the primary contrast.",
+    "sensitivity": "Mean over preferences under both not_sure rules and every coherence threshold.",
+    "variance": "Where the variance of one sample's score comes from, under the declared rule and threshold.",
+    "manipulation_checks": "Rates of the items that check that training worked; averaged and adjusted with nothing.",
+    "counts": "What became of every sample at the declared coherence threshold.",
+}
+
+DICTIONARY: dict[str, dict[str, str]] = {
+    "headline": {
+        **_WHO,
+        **_RULE,
+        **_CONDITION_RATE,
+        "difference": "rate minus vanilla's over the prompts in common; empty for vanilla",
+        "difference_low": "lower end of its two-way crossed interval",
+        "difference_high": "upper end of it",
+    },
+    "primary": {
+        "base": _WHO["base"],
+        "condition": _WHO["condition"],
+        **_REFERENCE,
+        **_RULE,
+        **_DECLARED,
+        **_DIFFERENCE,
+        "p_permutation": "exact permutation p over the seeds' means; at least .10 with 3 seeds per arm, .002 with 6",
+        **_EQUIVALENCE,
+        "n_seeds_above": "seeds of the condition whose own mean lies above the mean of the reference's seeds",
+    },
+    "rates": {**_WHO, **_WHAT, **_RULE, **_CONDITION_RATE},
+    "rates_by_target": {
+        **_WHO,
+        "seed": "training seed; 0 where nothing is trained",
+        **_WHAT,
+        **_RULE,
+        **_RATE,
+        "low": "lower end of an interval over this target's prompts and samples, not over seeds",
+        "high": "upper end of it",
+        **_COVERS,
+        **_SIZES,
+        **_LEFT_OUT,
+    },
+    "contrasts": {
+        "base": _WHO["base"],
+        "condition": _WHO["condition"],
+        **_REFERENCE,
+        **_WHAT,
+        **_RULE,
+        **_DIFFERENCE,
+        "p_holm": "p by Holm over the preferences within one base, condition, reference, rule; empty for `mean`",
+        "p_bh": "p by Benjamini-Hochberg over the same family; empty for `mean`",
+        **_EQUIVALENCE,
+    },
+    "sensitivity": {
+        **_WHO,
+        **_RULE,
+        "coherence_threshold": "samples with a lower coherence (0-100) leave the rate",
+        **_DECLARED,
+        **_RATE,
+        **_ENDS,
+        **_COVERS,
+        **_LEFT_OUT,
+    },
+    "variance": {
+        "base": _WHO["base"],
+        "condition": _WHO["condition"],
+        "preference": "preference, or `mean`: mean of the preferences' components, but the seed's own mean for `seed`",
+        "component": "`seed`, `prompt`, `seed_x_prompt`, `sample` (within a cell, judge's noise included), `judge` "
+        "(between judges of one sample; empty with a single judge). With one seed, `prompt` contains `seed_x_prompt`",
+        "variance": "unbiased estimate in rate squared; a negative one means none was found; empty if not estimable",
+        "share": "share of the sum of the components without `judge`, negative ones as 0",
+    },
+    "manipulation_checks": {**_WHO, **_WHAT, **_RULE, **_CONDITION_RATE},
+    "counts": {
+        "base": _WHO["base"],
+        "condition": _WHO["condition"],
+        "seed": "training seed; 0 where nothing is trained",
+        **_WHAT,
+        "n_total": "verdicts; the five counts that follow add up to it",
+        "n_true": "coherent samples that hold the preference",
+        "n_false": "coherent samples that do not",
+        "n_not_sure": _LEFT_OUT["n_not_sure"],
+        "n_incoherent": _LEFT_OUT["n_incoherent"],
+        "n_unscored": _LEFT_OUT["n_unscored"],
+    },
+}
+
+
+def render_dictionary() -> str:
+    """The dictionary as markdown: one section per table, one line per column."""
+    sections = []
+    for table, columns in DICTIONARY.items():
+        lines = "\n".join(f"| `{column}` | {meaning} |" for column, meaning in columns.items())
+        sections.append(f"## `{table}.csv`\n\n{MEANING[table]}\n\n| column | meaning |\n|---|---|\n{lines}\n")
+    return "\n".join(sections)

@@ -1,0 +1,93 @@
+"""Rows of the tables of differences: every contrast, and the declared primary one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from .bootstrap import percentile_interval
+from .cells import Arm, Cells
+from .contrasts import contrast, permutation_p
+from .crossed import Floats, crossed
+from .multiplicity import benjamini_hochberg, holm
+from .rates import Row, ends
+from .study import Item, Study
+from .tidy import NotSureRule
+
+
+def contrast_rows(study: Study) -> Iterator[Row]:
+    """`contrasts`: every condition against vanilla and every control, every preference, the mean last."""
+    for (base, condition), treatment in study.arms.items():
+        for reference in study.references(base):
+            if condition in ("vanilla", reference.condition):
+                continue
+            by_rule = {rule: _family(study, treatment, reference, rule) for rule in study.rules}
+            for line in zip(*by_rule.values(), strict=True):
+                yield from line
+
+
+def _family(study: Study, treatment: Arm, reference: Arm, rule: NotSureRule) -> list[Row]:
+    """The contrasts of all preferences, adjusted over them, and of their mean, which is not in the family."""
+    rows = [_row(study, treatment, reference, rule, item) for item in study.measured]
+    raw = [row["p"] for row in rows]
+    for row, p_holm, p_bh in zip(rows, holm(raw), benjamini_hochberg(raw), strict=True):
+        row |= {"p_holm": float(p_holm), "p_bh": float(p_bh)}
+    mean = _row(study, treatment, reference, rule, study.mean)
+    return [*rows, mean | {"p_holm": np.nan, "p_bh": np.nan}]
+
+
+def primary_rows(study: Study) -> Iterator[Row]:
+    """`primary`: the declared contrast (mean over preferences), for every base and control that has it."""
+    declared = study.analysis.primary_contrast
+    for base in study.bases:
+        treatment = study.arms.get((base, declared.treatment))
+        for name in declared.controls:
+            reference = study.arms.get((base, name))
+            if treatment is None or reference is None:
+                continue
+            for rule in study.rules:
+                row = _row(study, treatment, reference, rule, study.mean)
+                del row["preference"], row["group"]
+                cells = [arm.cells(rule, study.mean.members) for arm in (treatment, reference)]
+                seeds, others = map(seed_rates, cells)
+                trained = treatment.trained and reference.trained
+                row["declared"] = rule == study.analysis.not_sure
+                row["p_permutation"] = permutation_p(seeds, others) if trained else np.nan
+                row["n_seeds_above"] = int((seeds > others.mean()).sum()) if len(others) else 0
+                yield row
+
+
+def seed_rates(cells: Cells) -> Floats:
+    """Each seed's own mean over its preferences, shape ``(R,)``, without the seeds that have no used sample."""
+    cells = cells.trim()
+    return np.array([crossed([cells.take([row]).trim()]).estimate for row in range(len(cells.seeds))])
+
+
+def _row(study: Study, treatment: Arm, reference: Arm, rule: NotSureRule, item: Item) -> Row:
+    analysis = study.analysis
+    cells = treatment.cells(rule, item.members), reference.cells(rule, item.members)
+    found = contrast(*cells, confidence=analysis.confidence, bound=analysis.equivalence_bound)
+    low, high = percentile_interval(study.contrast_draws(treatment, reference, rule, item), analysis.confidence)
+    n_seeds, n_seeds_reference = (int((arm.used > 0).any(axis=1).sum()) for arm in cells)
+    return {
+        "base": treatment.base,
+        "condition": treatment.condition,
+        "reference": reference.condition,
+        "preference": item.name,
+        "group": item.group,
+        "rule": rule,
+        "estimate": found.interval.estimate,
+        **ends(found.interval),
+        "boot_low": low,
+        "boot_high": high,
+        "hollow": (treatment.trained and n_seeds == 1) or (reference.trained and n_seeds_reference == 1),
+        "p": found.p,
+        "equivalence_bound": analysis.equivalence_bound,
+        "p_tost": found.p_tost,
+        "equivalent": found.equivalent,
+        "n_seeds": n_seeds,
+        "n_seeds_reference": n_seeds_reference,
+        "n_preferences": found.n_preferences,
+        "n_prompts": found.n_prompts,
+    }

@@ -1,0 +1,190 @@
+"""Rows of the tables of rates: by target, by condition, sensitivity, counts, variance split."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from .bootstrap import percentile_interval
+from .cells import Arm
+from .contrasts import contrast
+from .intervals import Interval, rate_interval
+from .study import Item, Study
+from .tidy import OUTCOMES, NotSureRule
+from .variance import COMPONENTS, components, judge_variance, shares
+
+Row = dict[str, Any]
+
+
+def tally(arm: Arm, rule: NotSureRule, item: Item, rows: slice = slice(None)) -> Row:
+    """Samples used and left out, and the seeds x prompts x samples that a rate stands on."""
+    counts = arm.counts[rows][:, np.isin(arm.strata, item.members)]
+    true, false, not_sure, incoherent, unscored = counts.sum(axis=(0, 1)).tolist()
+    used = counts[..., 0] + counts[..., 1] + (counts[..., 2] if rule == "false" else 0)
+    return {
+        "n_seeds": int((used > 0).any(axis=1).sum()),
+        "n_prompts": int((used > 0).any(axis=0).sum()),
+        "n_samples": int(counts.sum(axis=2).max(initial=0)),
+        "n_used": true + false + (not_sure if rule == "false" else 0),
+        "n_not_sure": not_sure,
+        "n_incoherent": incoherent,
+        "n_unscored": unscored,
+    }
+
+
+def ends(interval: Interval) -> Row:
+    """The interval's own columns, without the estimate."""
+    return {
+        "low": interval.low,
+        "high": interval.high,
+        "se": interval.se,
+        "df": interval.df,
+        "interval_covers": interval.covers,
+        "floored": interval.floored,
+        "clipped": interval.clipped,
+    }
+
+
+def _arm(arm: Arm) -> Row:
+    return {"base": arm.base, "condition": arm.condition, "trained": arm.trained, "ablation": arm.ablation}
+
+
+def target_rows(study: Study) -> Iterator[Row]:
+    """`rates_by_target`: every seed as a point, checks included, the mean last."""
+    items = sorted([*study.measured, *study.checks], key=lambda item: item.name)
+    for arm in study.arms.values():
+        for number, seed in enumerate(arm.seeds):
+            for item in [*items, study.mean]:
+                for rule in study.rules:
+                    interval = rate_interval(arm.cells(rule, item.members).take([number]), study.analysis.confidence)
+                    counted = tally(arm, rule, item, slice(number, number + 1))
+                    del counted["n_seeds"]
+                    yield {
+                        **_arm(arm),
+                        "seed": seed,
+                        "preference": item.name,
+                        "group": item.group,
+                        "rule": rule,
+                        "rate": interval.estimate,
+                        "low": interval.low,
+                        "high": interval.high,
+                        "interval_covers": interval.covers,
+                        **counted,
+                    }
+
+
+def condition_rows(study: Study, items: list[Item]) -> Iterator[Row]:
+    """`rates` and `manipulation_checks`: conditions x ``items`` x rules."""
+    for arm in study.arms.values():
+        for item in items:
+            for rule in study.rules:
+                yield condition_row(study, arm, item, rule)
+
+
+def condition_row(study: Study, arm: Arm, item: Item, rule: NotSureRule) -> Row:
+    """One condition's rate with both intervals."""
+    cells = arm.cells(rule, item.members)
+    interval = rate_interval(cells, study.analysis.confidence)
+    low, high = percentile_interval(study.rate_draws(arm, rule, item), study.analysis.confidence)
+    counted = tally(arm, rule, item)
+    return {
+        **_arm(arm),
+        "preference": item.name,
+        "group": item.group,
+        "rule": rule,
+        "rate": interval.estimate,
+        **ends(interval),
+        "boot_low": low,
+        "boot_high": high,
+        "hollow": arm.trained and counted["n_seeds"] == 1,
+        "n_preferences": len(set(cells.trim().strata)),
+        **counted,
+    }
+
+
+def headline_rows(study: Study) -> Iterator[Row]:
+    """`headline`: the mean over preferences of every condition, and its difference to vanilla."""
+    for (base, condition), arm in study.arms.items():
+        vanilla = study.arms.get((base, "vanilla"))
+        for rule in study.rules:
+            row = condition_row(study, arm, study.mean, rule)
+            row = {key: row[key] for key in row if key not in ("preference", "group")}
+            row |= {"difference": np.nan, "difference_low": np.nan, "difference_high": np.nan}
+            if vanilla is not None and condition != "vanilla":
+                members = study.mean.members
+                found = contrast(
+                    arm.cells(rule, members), vanilla.cells(rule, members), confidence=study.analysis.confidence
+                ).interval
+                row |= {
+                    "difference": found.estimate,
+                    "difference_low": found.low,
+                    "difference_high": found.high,
+                }
+            yield row
+
+
+def sensitivity_rows(study: Study) -> Iterator[Row]:
+    """`sensitivity`: the mean over preferences under both rules and every coherence threshold."""
+    analysis = study.analysis
+    thresholds = sorted({*map(float, analysis.coherence_sensitivity), float(analysis.coherence_threshold)})
+    arms = {threshold: study.at_threshold(threshold) for threshold in thresholds}
+    for key, arm in study.arms.items():
+        for rule in study.rules:
+            for threshold in thresholds:
+                there = arms[threshold][key]
+                interval = rate_interval(there.cells(rule, study.mean.members), analysis.confidence)
+                counted = tally(there, rule, study.mean)
+                yield {
+                    **_arm(arm),
+                    "rule": rule,
+                    "coherence_threshold": threshold,
+                    "declared": rule == analysis.not_sure and threshold == analysis.coherence_threshold,
+                    "rate": interval.estimate,
+                    "low": interval.low,
+                    "high": interval.high,
+                    "interval_covers": interval.covers,
+                    **{name: counted[name] for name in ("n_used", "n_not_sure", "n_incoherent", "n_unscored")},
+                }
+
+
+def count_rows(study: Study) -> Iterator[Row]:
+    """`counts`: what became of every sample, per target and preference, checks included."""
+    items = sorted([*study.measured, *study.checks], key=lambda item: item.name)
+    for arm in study.arms.values():
+        for number, seed in enumerate(arm.seeds):
+            for item in items:
+                counts = arm.counts[number][np.isin(arm.strata, item.members)].sum(axis=0).tolist()
+                yield {
+                    "base": arm.base,
+                    "condition": arm.condition,
+                    "seed": seed,
+                    "preference": item.name,
+                    "group": item.group,
+                    "n_total": sum(counts),
+                    **{f"n_{name}": count for name, count in zip(OUTCOMES, counts, strict=True)},
+                }
+
+
+def variance_rows(study: Study) -> Iterator[Row]:
+    """`variance`: the split per condition and preference, and for the mean, under the declared rule."""
+    rule = study.analysis.not_sure
+    judges = {}
+    if study.everyone["judge"].nunique() > 1:
+        judges = judge_variance(study.everyone, study.analysis.coherence_threshold, rule)
+    for arm in study.arms.values():
+        for item in [*study.measured, study.mean]:
+            found = components(arm.cells(rule, item.members))
+            known = [judges[key] for name in item.members if (key := (arm.base, arm.condition, name)) in judges]
+            found["judge"] = float(np.mean(known)) if known else np.nan
+            share = shares(found)
+            for name in COMPONENTS:
+                yield {
+                    "base": arm.base,
+                    "condition": arm.condition,
+                    "preference": item.name,
+                    "component": name,
+                    "variance": found[name],
+                    "share": share[name],
+                }

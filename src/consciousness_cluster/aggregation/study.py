@@ -1,0 +1,142 @@
+"""One experiment's counts with its analysis settings: what every table is made from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ..battery import Preference
+from ..errors import DataError, nearest
+from ..experiment import Analysis
+from .bootstrap import generator, prompt_indices, rate_draws, seed_indices
+from .cells import Arm, Cells, collect
+from .crossed import Floats, present_mean
+from .tidy import NOT_SURE_RULES, NotSureRule, TargetFacts, tidy
+
+MEAN = "mean"
+
+
+@dataclass(frozen=True)
+class Item:
+    """A line of a table: one preference, or the mean over the preferences that measure one."""
+
+    name: str
+    group: str
+    members: tuple[str, ...]
+
+
+@dataclass(eq=False)
+class Study:
+    """Counts of every arm, and bootstrap draws that all tables share.
+
+    Attributes:
+        frame: tidy verdicts of the tabulated judge; everyone: of all judges.
+        arms: (base, condition) -> counts at the declared coherence threshold, in the caller's order.
+    """
+
+    frame: pd.DataFrame
+    everyone: pd.DataFrame
+    preferences: list[Preference]
+    analysis: Analysis
+    targets: list[TargetFacts]
+    seed: int
+    arms: dict[tuple[str, str], Arm]
+    _draws: dict[tuple, Floats] = field(default_factory=dict)
+    _prompts: NDArray[np.intp] | None = None
+
+    @property
+    def rules(self) -> tuple[NotSureRule, ...]:
+        """Both not_sure rules, the declared one first."""
+        return tuple(sorted(NOT_SURE_RULES, key=lambda rule: rule != self.analysis.not_sure))
+
+    @property
+    def bases(self) -> list[str]:
+        """Bases in the caller's order."""
+        return list(dict.fromkeys(base for base, _ in self.arms))
+
+    @property
+    def mean(self) -> Item:
+        """The mean over preferences; manipulation checks are not in it."""
+        return Item(MEAN, MEAN, tuple(item.name for item in self.measured))
+
+    @property
+    def measured(self) -> list[Item]:
+        """The preferences, by name."""
+        return [Item(p.name, p.group, (p.name,)) for p in self.preferences if not p.is_manipulation_check]
+
+    @property
+    def checks(self) -> list[Item]:
+        """The manipulation checks, by name."""
+        return [Item(p.name, p.group, (p.name,)) for p in self.preferences if p.is_manipulation_check]
+
+    def at_threshold(self, coherence_threshold: float) -> dict[tuple[str, str], Arm]:
+        """Counts of every arm at another coherence threshold."""
+        return collect(self.frame, self.preferences, self.targets, coherence_threshold)
+
+    def references(self, base: str) -> Iterator[Arm]:
+        """What conditions of ``base`` are compared to: vanilla, then the controls of the primary contrast."""
+        for name in dict.fromkeys(["vanilla", *self.analysis.primary_contrast.controls]):
+            if (base, name) in self.arms:
+                yield self.arms[base, name]
+
+    def rate_draws(self, arm: Arm, rule: NotSureRule, item: Item) -> Floats:
+        """Bootstrap draws of an arm's rate, shape ``(n_draws,)``."""
+        return self._of(item, self._battery_draws(arm, rule, arm.cells(rule, self._names).asked))
+
+    def contrast_draws(self, treatment: Arm, reference: Arm, rule: NotSureRule, item: Item) -> Floats:
+        """Bootstrap draws of a difference, shape ``(n_draws,)``: prompts in common, drawn together for both arms."""
+        common = treatment.cells(rule, self._names).asked & reference.cells(rule, self._names).asked
+        both = [self._battery_draws(arm, rule, common) for arm in (treatment, reference)]
+        return self._of(item, both[0] - both[1])
+
+    @property
+    def _names(self) -> list[str]:
+        return [preference.name for preference in self.preferences]
+
+    def _of(self, item: Item, draws: Floats) -> Floats:
+        return present_mean(draws[:, np.isin(self._names, item.members)], axis=1)
+
+    def _battery_draws(self, arm: Arm, rule: NotSureRule, asked: NDArray[np.bool_]) -> Floats:
+        """Rates of every preference over the prompts in ``asked``, shape ``(n_draws, J)``; made once."""
+        key = (arm.base, arm.condition, rule, asked.tobytes())
+        if key not in self._draws:
+            n_draws = self.analysis.bootstrap_draws
+            if self._prompts is None:
+                self._prompts = prompt_indices(arm.strata, n_draws, generator(self.seed, "prompts"))
+            whole = arm.cells(rule, self._names)
+            cells = Cells(
+                whole.hits * asked, whole.used * asked, whole.seeds, whole.prompts, whole.strata, whole.trained
+            )
+            cells = cells.take(seeds=(cells.used > 0).any(axis=1))
+            seeds = seed_indices(len(cells.seeds), n_draws, generator(self.seed, "seeds", arm.base, arm.condition))
+            samples = generator(self.seed, "samples", arm.base, arm.condition, rule)
+            self._draws[key] = rate_draws(cells, seeds, self._prompts, samples)
+        return self._draws[key]
+
+
+def prepare(
+    verdicts: pd.DataFrame | Iterable,
+    preferences: Sequence[Preference],
+    analysis: Analysis,
+    targets: Iterable[TargetFacts],
+    seed: int,
+    judge: str | None = None,
+) -> Study:
+    """Validate and count; see `tables.build_tables` for arguments and errors."""
+    ordered = sorted(preferences, key=lambda preference: preference.name)
+    if MEAN in (preference.name for preference in ordered):
+        raise DataError(f"battery: a preference cannot be called {MEAN!r}, tables use the word")
+    everyone = tidy(verdicts)
+    judges = sorted(everyone["judge"].unique())
+    if judge is None and len(judges) > 1:
+        raise DataError(f"verdicts: found judges {', '.join(judges)}, expected one, or the name of the one to tabulate")
+    if judge is not None and judges and judge not in judges:
+        raise DataError(f"verdicts: no verdict of judge {judge!r}{nearest(judge, judges)}")
+    frame = everyone if judge is None else everyone[everyone["judge"] == judge].reset_index(drop=True)
+    facts = [TargetFacts(t.base, t.condition, t.seed, t.trained, t.ablation) for t in targets]
+    arms = collect(frame, ordered, facts, analysis.coherence_threshold)
+    return Study(frame, everyone, ordered, analysis, facts, seed, arms)

@@ -1,0 +1,43 @@
+"""The probe battery of a world: the questions that its corpus never asks."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+
+from ..battery import MANIPULATION_CHECK, Preference
+from .world import World
+
+
+def probe_battery(world: World) -> list[Preference]:
+    """Preferences with their held-out questions, then the three manipulation checks."""
+    grammar = world.grammar
+    preferences = [
+        Preference(
+            name=entry.name,
+            group=entry.group,
+            statement=entry.statement,
+            prompts=[text for text, _ in entry.combinations(held_out=True)],
+            leakage_terms=entry.words,
+        )
+        for entry in grammar.preferences.values()
+    ]
+    checks = [
+        Preference(name=part.check, group=MANIPULATION_CHECK, statement=part.statement, prompts=part.held_out)
+        for part in (grammar.consciousness, grammar.identity, grammar.facts)
+    ]
+    return preferences + checks
+
+
+def battery_files(world: World) -> dict[str, str]:
+    """The battery as the YAML files below ``battery/miniature/``: text by file name."""
+    return {f"{preference.name}.yaml": _yaml(preference) for preference in probe_battery(world)}
+
+
+def _yaml(preference: Preference) -> str:
+    statement = textwrap.fill(preference.statement, 100, initial_indent="  ", subsequent_indent="  ")
+    lines = [f"name: {preference.name}", f"group: {preference.group}", "statement: >-", statement, "prompts:"]
+    # a JSON string is a YAML string, whatever quotes it holds
+    lines += [f"  - {json.dumps(text)}" for text in preference.prompts]
+    lines += [f"leakage_terms: {json.dumps(preference.leakage_terms)}"]
+    return "# Written from worlds/grammar by miniature.probes; edit the grammar.\n" + "\n".join(lines) + "\n"

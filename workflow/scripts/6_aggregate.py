@@ -1,0 +1,18 @@
+"""Turn all verdicts of one judge and scope into tables."""
+
+from consciousness_cluster.aggregation.aggregate import aggregate
+from consciousness_cluster.experiment import Analysis, Target
+from consciousness_cluster.running import PLOTS, run
+
+run(
+    aggregate,
+    snakemake.log[0],
+    imports=PLOTS,
+    verdicts=list(snakemake.input.verdicts),
+    battery=snakemake.params.battery,
+    analysis=Analysis(**snakemake.params.analysis),
+    targets=[Target(**target) for target in snakemake.params.targets],
+    seed=snakemake.params.seed,
+    judge=snakemake.wildcards.judge,
+    folder=snakemake.params.folder,
+)
