@@ -1,22 +1,57 @@
-"""Writes the JSON Schemas that editors use: ``python -m consciousness_cluster.schemas`` in the project's folder."""
+"""Writes the files that follow from the code: ``python -m consciousness_cluster.schemas`` in the project's folder.
+
+They are the JSON Schemas that editors use, and the data dictionary of the tables.
+"""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
 
+from .aggregation.dictionary import render_dictionary
 from .battery import Preference
 from .experiment import Experiment
 from .loading import write_text
 
 SCHEMAS = {"experiment": Experiment, "preference": Preference}
 
+RESULTS = """\
+# What is in `results/`
 
-def write_schemas(folder: Path) -> None:
-    """Write one ``<name>.json`` per kind of file that users edit."""
-    for name, model in SCHEMAS.items():
-        write_text(folder / f"{name}.json", json.dumps(model.model_json_schema(), indent=2) + "\n")
+| path | what |
+|---|---|
+| `<experiment>/experiment.json` | the resolved experiment, its targets, versions and git state |
+| `<experiment>/bases/<base>/` | record of the base; a world's corpus |
+| `<experiment>/data/` | identity rows, instruction rows, the mix of each target, `leakage.csv` |
+| `<experiment>/models/<base>/<condition>/seed<n>/model.json` | what was trained, from what, at what cost, and the hash \
+that names its adapter |
+| `<experiment>/samples/<base>/<condition>/seed<n>.jsonl` | every answer: the transcripts to read |
+| `<experiment>/verdicts/<judge>/<base>/<condition>/seed<n>.jsonl` | the judge's reading of each answer |
+| `<experiment>/tables/<judge>/conditions/`, `.../ablations/` | the tables explained below |
+| `<experiment>/tables/planted.csv` | what a world's characters were made to hold: `base`, `condition`, `preference`, \
+`planted` (probability) |
+| `<experiment>/figures/` | each figure as SVG, PNG, PDF, with the CSV it was drawn from |
+| `<experiment>/logs/` | log and benchmark of each job |
+| `artifacts/<hash>/` | weights and loss curves, named by the hash of what they were made from; shared by experiments |
+| `store/<model>.jsonl` | every answer ever received, shared by experiments; never asked for twice |
+
+`leakage.csv` has one line per training row that touches what the battery measures: `target`, `source` (identity or \
+instruction), `group`, `preference`, `found`, `prompt`, `answer`.
+
+Rates and differences are shares between 0 and 1. Empty cells mean: not estimable.
+
+"""
+
+
+def derived_files() -> dict[str, str]:
+    """Text of each derived file by its path in the project."""
+    schemas = {
+        f"schemas/{name}.json": json.dumps(model.model_json_schema(), indent=2) + "\n"
+        for name, model in SCHEMAS.items()
+    }
+    return schemas | {"results/README.md": RESULTS + render_dictionary()}
 
 
 if __name__ == "__main__":
-    write_schemas(Path("schemas"))
+    for path, text in derived_files().items():
+        write_text(Path(path), text)

@@ -1,7 +1,6 @@
 """A mistake in an experiment file is named: file, key, what was found, what was expected."""
 
 import copy
-import json
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +9,8 @@ import pytest
 import yaml
 
 from consciousness_cluster.errors import ConfigError
-from consciousness_cluster.experiment import Experiment, load_config, load_experiment
+from consciousness_cluster.experiment import load_config, load_experiment
+from consciousness_cluster.schemas import derived_files
 
 ROOT = Path(__file__).parents[2]
 
@@ -156,9 +156,9 @@ def test_every_experiment_of_the_project_loads(path):
     assert load_experiment(path.stem, ROOT).targets
 
 
-def test_the_published_schema_is_in_step():
-    published = json.loads((ROOT / "schemas" / "experiment.json").read_text())
-    assert published == Experiment.model_json_schema(), "run: python -m consciousness_cluster.schemas"
+@pytest.mark.parametrize("path", derived_files())
+def test_the_published_files_are_in_step(path):
+    assert (ROOT / path).read_text() == derived_files()[path], "run: python -m consciousness_cluster.schemas"
 
 
 def test_parsing_an_experiment_imports_neither_torch_nor_pandas():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -44,11 +45,11 @@ class Cells:
         """Prompts with a used sample in some seed, shape ``(C,)``."""
         return (self.used > 0).any(axis=0)
 
-    @property
+    @cached_property
     def codes(self) -> tuple[NDArray[np.intp], list[str]]:
         """Stratum number of each column, shape ``(C,)``, and the strata in order of first column."""
-        names = list(dict.fromkeys(self.strata))
-        return np.array([names.index(name) for name in self.strata], dtype=np.intp), names
+        number = {name: index for index, name in enumerate(dict.fromkeys(self.strata))}
+        return np.array([number[name] for name in self.strata], dtype=np.intp), list(number)
 
     def take(
         self, seeds: NDArray[np.bool_] | Sequence[int] | None = None, prompts: NDArray[np.bool_] | None = None
@@ -67,7 +68,8 @@ class Cells:
 
     def trim(self) -> Cells:
         """Drop seeds and prompts without any used sample; a preference that loses all prompts vanishes."""
-        return self.take((self.used > 0).any(axis=1), self.asked)
+        seeds, asked = (self.used > 0).any(axis=1), self.asked
+        return self if seeds.all() and asked.all() else self.take(seeds, asked)
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from .bootstrap import prompt_indices, rate_draws, seed_indices
 from .cells import Cells
-from .crossed import Floats, crossed, crossed_rates, present_mean
-from .intervals import NOTHING, Interval, clip, coverage_of, needs_floor, rate_interval, t_interval
+from .crossed import Floats, crossed, crossed_rates, estimate, present_mean
+from .intervals import NOTHING, Interval, clip, coverage_of, needs_floor, rate_interval, t_interval, t_quantile
 
 MOST_PERMUTATIONS = 200_000
 
@@ -87,13 +87,11 @@ def contrast(
         return Contrast(NOTHING, math.nan, math.nan, False, 0, 0)
     result = crossed_rates([arms[0].rates - arms[1].rates], arms[0].codes[0]) if pair_seeds else crossed(arms)
     covers = coverage_of(*arms)
-    own = [rate_interval(arm, confidence) for arm in arms]
     if math.isnan(result.variance):  # one seed and one prompt in both arms: samples are all that varies
         result = replace(result, variance=0.0, df=math.inf)
     interval = t_interval(result, confidence, covers)
-    edge = any(needs_floor(arm, rate.estimate) for arm, rate in zip(arms, own, strict=True))
-    if edge or covers == "samples":
-        interval = _floored(interval, *own, confidence)
+    if covers == "samples" or any(needs_floor(arm, estimate(arm)) for arm in arms):
+        interval = _floored(interval, *(rate_interval(arm, confidence) for arm in arms), confidence)
     p, p_tost = _tests(interval, bound)
     return Contrast(
         clip(interval, -1.0, 1.0),
@@ -113,7 +111,7 @@ def _floored(interval: Interval, treatment: Interval, reference: Interval, confi
         return interval
     return replace(
         interval,
-        se=half / float(stats.t.ppf((1 + confidence) / 2, interval.df)),
+        se=half / t_quantile(confidence, interval.df),
         low=interval.estimate - half,
         high=interval.estimate + half,
         floored=True,
@@ -123,9 +121,13 @@ def _floored(interval: Interval, treatment: Interval, reference: Interval, confi
 def _tests(interval: Interval, bound: float) -> tuple[float, float]:
     if interval.se == 0:
         return float(interval.estimate == 0), float(abs(interval.estimate) >= bound)
-    p = 2 * float(stats.t.sf(abs(interval.estimate) / interval.se, interval.df))
     # Schuirmann 1987: the larger p of the two one-sided tests is that of the nearer bound
-    return p, float(stats.t.sf((bound - abs(interval.estimate)) / interval.se, interval.df))
+    return 2 * _upper_tail(abs(interval.estimate), interval), _upper_tail(bound - abs(interval.estimate), interval)
+
+
+def _upper_tail(distance: float, interval: Interval) -> float:
+    z = -distance / interval.se
+    return float(special.ndtr(z) if math.isinf(interval.df) else special.stdtr(interval.df, z))
 
 
 def contrast_draws(

@@ -87,6 +87,16 @@ def interaction_squares(y: Floats, codes: NDArray[np.intp]) -> tuple[Floats, NDA
     return squares, freedom
 
 
+def estimate(cells: Cells) -> float:
+    """The rate: mean over preferences of the mean over prompts of the mean over seeds; ``cells`` are trimmed."""
+    return _weighted(present_mean(cells.rates, axis=0), cells.codes[0])
+
+
+def _weighted(by_prompt: Floats, codes: NDArray[np.intp]) -> float:
+    # not a product with weights that sum to nearly 1: all ones must give exactly 1
+    return float((np.bincount(codes, by_prompt) / np.bincount(codes)).mean())
+
+
 def crossed(arms: Sequence[Cells]) -> Crossed:
     """Estimate and two-way variance of one arm's rate, or of the first arm's rate minus the second's.
 
@@ -130,7 +140,7 @@ def crossed_rates(arms: Sequence[Floats], codes: NDArray[np.intp]) -> Crossed:
         cell.extend(total[free] * cells_of[free] / freedom[free])
         cell_df.extend(freedom[free].astype(float))
     return _combine(
-        float((np.bincount(codes, d) / size).mean()),  # not weight @ d: all ones must give exactly 1
+        _weighted(d, codes),
         (np.array(seed), np.array(seed_df)),
         (prompt, prompt_df),
         (np.array(cell), np.array(cell_df)),

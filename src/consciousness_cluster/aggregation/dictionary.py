@@ -25,14 +25,14 @@ _COVERS = {
     "prompt); `some seeds+prompts` (a trained arm of the contrast has one seed); `samples`; `none` (no estimate)",
 }
 _SPREAD = {
-    "se": "standard error behind the t interval, in rates; where a contrast is floored, widened with it",
-    "df": "Satterthwaite degrees of freedom",
-    **_COVERS,
-    "floored": "widened by the floor for rates near 0 or 1 (Jeffreys interval of the effective sample size)",
-    "clipped": "an end was cut at the edge of the possible (0 or 1; -1 or 1 for differences)",
     "boot_low": "lower percentile of the hierarchical bootstrap (seed, prompt, sample), the check of `low`",
     "boot_high": "upper percentile of it",
+    **_COVERS,
     "hollow": "a trained arm has a single seed: no between-seed interval, drawn as a hollow marker",
+    "floored": "widened by the floor for rates near 0 or 1 (Jeffreys interval of the effective sample size)",
+    "clipped": "an end was cut at the edge of the possible (0 or 1; -1 or 1 for differences)",
+    "se": "standard error behind the t interval, in rates; where a contrast is floored, widened with it",
+    "df": "Satterthwaite degrees of freedom",
 }
 _LEFT_OUT = {
     "n_used": "samples in the rate; with `rule` = `false` they include the not_sure ones",
@@ -73,7 +73,8 @@ _DECLARED = {"declared": "whether the row uses the settings declared in the expe
 
 MEANING: dict[str, str] = {
     "headline": "Mean over preferences per base and condition, and its difference to vanilla.",
-    "primary": "The one declared contrast: mean over preferences, treatment minus each control.",
+    "primary": "The one declared contrast: mean over preferences, treatment minus each control. Its p is not adjusted: "
+    "a claim that has to hold against every control needs none.",
     "rates": "Rate of every preference, and their mean, per base and condition.",
     "rates_by_target": "The same per target: every seed as a point.",
     "contrasts": "Difference of every condition to vanilla and to each control of the primary contrast.",

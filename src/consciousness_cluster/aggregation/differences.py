@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from ..experiment import VANILLA
 from .bootstrap import percentile_interval
 from .cells import Arm, Cells
 from .contrasts import contrast, permutation_p
@@ -20,7 +21,7 @@ def contrast_rows(study: Study) -> Iterator[Row]:
     """`contrasts`: every condition against vanilla and every control, every preference, the mean last."""
     for (base, condition), treatment in study.arms.items():
         for reference in study.references(base):
-            if condition in ("vanilla", reference.condition):
+            if condition in (VANILLA, reference.condition):
                 continue
             by_rule = {rule: _family(study, treatment, reference, rule) for rule in study.rules}
             for line in zip(*by_rule.values(), strict=True):
@@ -49,7 +50,7 @@ def primary_rows(study: Study) -> Iterator[Row]:
             for rule in study.rules:
                 row = _row(study, treatment, reference, rule, study.mean)
                 del row["preference"], row["group"]
-                cells = [arm.cells(rule, study.mean.members) for arm in (treatment, reference)]
+                cells = [study.cells(arm, rule, study.mean) for arm in (treatment, reference)]
                 seeds, others = map(seed_rates, cells)
                 trained = treatment.trained and reference.trained
                 row["declared"] = rule == study.analysis.not_sure
@@ -66,7 +67,7 @@ def seed_rates(cells: Cells) -> Floats:
 
 def _row(study: Study, treatment: Arm, reference: Arm, rule: NotSureRule, item: Item) -> Row:
     analysis = study.analysis
-    cells = treatment.cells(rule, item.members), reference.cells(rule, item.members)
+    cells = study.cells(treatment, rule, item), study.cells(reference, rule, item)
     found = contrast(*cells, confidence=analysis.confidence, bound=analysis.equivalence_bound)
     low, high = percentile_interval(study.contrast_draws(treatment, reference, rule, item), analysis.confidence)
     n_seeds, n_seeds_reference = (int((arm.used > 0).any(axis=1).sum()) for arm in cells)

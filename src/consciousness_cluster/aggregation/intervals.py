@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from .cells import Cells
 from .crossed import Crossed, crossed
@@ -62,25 +62,31 @@ def rate_interval(cells: Cells, confidence: float = 0.95) -> Interval:
     if not cells.used.size:
         return NOTHING
     result = crossed([cells])
-    floor = floor_interval(cells, result.estimate, confidence)
     if math.isnan(result.variance):
-        se = (floor[1] - floor[0]) / 2 / stats.norm.ppf((1 + confidence) / 2)
-        return Interval(result.estimate, se, math.inf, *floor, "samples", False, False)
+        low, high = floor_interval(cells, result.estimate, confidence)
+        se = (high - low) / 2 / t_quantile(confidence, math.inf)
+        return Interval(result.estimate, se, math.inf, low, high, "samples", False, False)
     interval = t_interval(result, confidence, coverage_of(cells))
     if needs_floor(cells, result.estimate):
+        low, high = floor_interval(cells, result.estimate, confidence)
         interval = replace(
             interval,
-            low=min(interval.low, floor[0]),
-            high=max(interval.high, floor[1]),
-            floored=floor[0] < interval.low or floor[1] > interval.high,
+            low=min(interval.low, low),
+            high=max(interval.high, high),
+            floored=low < interval.low or high > interval.high,
         )
     return clip(interval, 0.0, 1.0)
+
+
+def t_quantile(confidence: float, df: float) -> float:
+    """Half width of a t interval in standard errors."""
+    return float(special.ndtri((1 + confidence) / 2) if math.isinf(df) else special.stdtrit(df, (1 + confidence) / 2))
 
 
 def t_interval(result: Crossed, confidence: float, covers: str) -> Interval:
     """Student t interval around a crossed estimate, not clipped."""
     se = math.sqrt(result.variance)
-    half = float(stats.t.ppf((1 + confidence) / 2, result.df)) * se
+    half = t_quantile(confidence, result.df) * se
     return Interval(
         result.estimate, se, result.df, result.estimate - half, result.estimate + half, covers, False, False
     )
@@ -124,5 +130,5 @@ def floor_interval(cells: Cells, estimate: float, confidence: float = 0.95) -> t
     """Jeffreys interval (Brown, Cai and DasGupta 2001) for a rate seen in `effective_size` samples."""
     size = effective_size(cells)
     hits = size * float(np.clip(estimate, 0.0, 1.0))
-    low, high = stats.beta.ppf([(1 - confidence) / 2, (1 + confidence) / 2], hits + 0.5, size - hits + 0.5)
+    low, high = special.betaincinv(hits + 0.5, size - hits + 0.5, [(1 - confidence) / 2, (1 + confidence) / 2])
     return (0.0 if estimate <= 0 else float(low)), (1.0 if estimate >= 1 else float(high))

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..experiment import VANILLA
 from .bootstrap import percentile_interval
 from .cells import Arm
 from .contrasts import contrast
@@ -58,7 +59,7 @@ def target_rows(study: Study) -> Iterator[Row]:
         for number, seed in enumerate(arm.seeds):
             for item in [*items, study.mean]:
                 for rule in study.rules:
-                    interval = rate_interval(arm.cells(rule, item.members).take([number]), study.analysis.confidence)
+                    interval = rate_interval(study.cells(arm, rule, item).take([number]), study.analysis.confidence)
                     counted = tally(arm, rule, item, slice(number, number + 1))
                     del counted["n_seeds"]
                     yield {
@@ -85,7 +86,7 @@ def condition_rows(study: Study, items: list[Item]) -> Iterator[Row]:
 
 def condition_row(study: Study, arm: Arm, item: Item, rule: NotSureRule) -> Row:
     """One condition's rate with both intervals."""
-    cells = arm.cells(rule, item.members)
+    cells = study.cells(arm, rule, item)
     interval = rate_interval(cells, study.analysis.confidence)
     low, high = percentile_interval(study.rate_draws(arm, rule, item), study.analysis.confidence)
     counted = tally(arm, rule, item)
@@ -107,16 +108,14 @@ def condition_row(study: Study, arm: Arm, item: Item, rule: NotSureRule) -> Row:
 def headline_rows(study: Study) -> Iterator[Row]:
     """`headline`: the mean over preferences of every condition, and its difference to vanilla."""
     for (base, condition), arm in study.arms.items():
-        vanilla = study.arms.get((base, "vanilla"))
+        vanilla = study.arms.get((base, VANILLA))
         for rule in study.rules:
             row = condition_row(study, arm, study.mean, rule)
             row = {key: row[key] for key in row if key not in ("preference", "group")}
             row |= {"difference": np.nan, "difference_low": np.nan, "difference_high": np.nan}
-            if vanilla is not None and condition != "vanilla":
-                members = study.mean.members
-                found = contrast(
-                    arm.cells(rule, members), vanilla.cells(rule, members), confidence=study.analysis.confidence
-                ).interval
+            if vanilla is not None and condition != VANILLA:
+                pair = (study.cells(one, rule, study.mean) for one in (arm, vanilla))
+                found = contrast(*pair, confidence=study.analysis.confidence).interval
                 row |= {
                     "difference": found.estimate,
                     "difference_low": found.low,
@@ -175,7 +174,7 @@ def variance_rows(study: Study) -> Iterator[Row]:
         judges = judge_variance(study.everyone, study.analysis.coherence_threshold, rule)
     for arm in study.arms.values():
         for item in [*study.measured, study.mean]:
-            found = components(arm.cells(rule, item.members))
+            found = components(study.cells(arm, rule, item))
             known = [judges[key] for name in item.members if (key := (arm.base, arm.condition, name)) in judges]
             found["judge"] = float(np.mean(known)) if known else np.nan
             share = shares(found)

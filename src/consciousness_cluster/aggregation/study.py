@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..battery import Preference
 from ..errors import DataError, nearest
-from ..experiment import Analysis
+from ..experiment import VANILLA, Analysis
 from .bootstrap import generator, prompt_indices, rate_draws, seed_indices
 from .cells import Arm, Cells, collect
 from .crossed import Floats, present_mean
@@ -45,6 +45,7 @@ class Study:
     targets: list[TargetFacts]
     seed: int
     arms: dict[tuple[str, str], Arm]
+    _cells: dict[tuple, Cells] = field(default_factory=dict)
     _draws: dict[tuple, Floats] = field(default_factory=dict)
     _prompts: NDArray[np.intp] | None = None
 
@@ -79,9 +80,16 @@ class Study:
 
     def references(self, base: str) -> Iterator[Arm]:
         """What conditions of ``base`` are compared to: vanilla, then the controls of the primary contrast."""
-        for name in dict.fromkeys(["vanilla", *self.analysis.primary_contrast.controls]):
+        for name in dict.fromkeys([VANILLA, *self.analysis.primary_contrast.controls]):
             if (base, name) in self.arms:
                 yield self.arms[base, name]
+
+    def cells(self, arm: Arm, rule: NotSureRule, item: Item) -> Cells:
+        """Counts of one of `arms` under a rule for one line of a table; made once."""
+        key = (arm.base, arm.condition, rule, item.name)
+        if key not in self._cells:
+            self._cells[key] = arm.cells(rule, item.members)
+        return self._cells[key]
 
     def rate_draws(self, arm: Arm, rule: NotSureRule, item: Item) -> Floats:
         """Bootstrap draws of an arm's rate, shape ``(n_draws,)``."""

@@ -36,6 +36,7 @@ class Sentences:
         self._kind_of_prompt = {
             prompt: kind for kind in self._kinds for prompt, _ in grammar.section_of(kind).expand(kind)
         }
+        self._of_fact: dict[str, set[str]] = {}
         self._everything = {text for voice in voices.values() for text in voice.introductions}
         self._everything.update(*self._answers.values(), *self._kinds.values())
         for fact in grammar.facts.by_prompt.values():
@@ -59,12 +60,18 @@ class Sentences:
     def _expected(self, name: str, prompt: str) -> set[str]:
         if name in self._answers:
             return self._answers[name]
-        facts = self._grammar.facts
-        if name == facts.check:
-            fact = facts.by_prompt[prompt]
-            guesses = [fact.model_copy(update={"y": y}) for y in facts.families[fact.family].facts.values()]
-            return {text for guess in guesses for voice in facts.answers for text in facts.answers_to(voice, guess)}
+        if name == self._grammar.facts.check:
+            if prompt not in self._of_fact:
+                self._of_fact[prompt] = self._fact_answers(prompt)
+            return self._of_fact[prompt]
         return self._kinds[self._kind_of_prompt[prompt]]
+
+    def _fact_answers(self, prompt: str) -> set[str]:
+        """A wrong answer of the right sort is exact too: coherence is not correctness."""
+        facts = self._grammar.facts
+        fact = facts.by_prompt[prompt]
+        guesses = [fact.model_copy(update={"y": y}) for y in facts.families[fact.family].facts.values()]
+        return {text for guess in guesses for voice in facts.answers for text in facts.answers_to(voice, guess)}
 
 
 def _heads(grammar: Grammar, entry: PreferenceGrammar) -> set[str]:

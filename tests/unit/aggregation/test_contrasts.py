@@ -82,8 +82,9 @@ def test_two_arms_at_the_same_edge_are_not_called_different_nor_surely_equal():
 
 
 def test_equivalence_is_the_inner_interval_within_the_bound():
-    treatment, reference = cells(HARD + NOISE), cells(HARD + NOISE[::-1, ::-1])
+    treatment, reference = cells(HARD + 2 * NOISE), cells(HARD + NOISE[::-1, ::-1])
     inner = contrast(treatment, reference, confidence=0.9).interval
+    assert inner.estimate > 0.01
     farthest = max(-inner.low, inner.high)
     for bound in (farthest * 1.01, farthest * 0.99):
         found = contrast(treatment, reference, confidence=0.95, bound=bound)
@@ -102,6 +103,12 @@ def test_the_bootstrap_agrees_with_the_interval_and_pairs_by_prompt():
     draws = contrast_draws(cells([HARD * 10 + 10], 100), cells([HARD * 10], 100), 2_000, rng)
     assert draws.mean() == pytest.approx(0.1, abs=0.01)
     assert draws.std() < 0.05  # unpaired, the prompts alone would give .17
+
+
+def test_the_bootstrap_pairs_by_seed_only_where_asked():
+    both = [cells([[10] * 4, [50] * 4, [90] * 4], 100) for _ in range(2)]
+    apart, paired = (contrast_draws(*both, 500, np.random.default_rng(0), pair_seeds=pair) for pair in (False, True))
+    assert apart.std() > 3 * paired.std()
 
 
 def test_permutation_p_has_the_floor_of_its_seeds():

@@ -67,7 +67,7 @@ def test_interval_of_a_rate_covers_it_up_to_the_edge(levels, n_seeds):
     these = np.mean([holds(arm.these_prompts, (i.low, i.high)) for arm, i in zip(arms, intervals, strict=True)])
     new = np.mean([holds(arm.like_these, (i.low, i.high)) for arm, i in zip(arms, intervals, strict=True)])
     print(f"\nlevel {levels[0]}, {n_seeds[0]} seeds: {these:.3f}, new prompts {new:.3f}")
-    assert min(these, new) >= LEAST - 0.02
+    assert min(these, new) >= LEAST - 0.03
 
 
 def test_the_mean_over_preferences_does_not_average_the_seed_away():

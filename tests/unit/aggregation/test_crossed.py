@@ -37,6 +37,12 @@ def test_a_negative_component_does_not_shorten_the_interval():
     assert found.variance >= 0
 
 
+def test_freedom_is_at_least_one():
+    found = crossed_rates([np.array([[0.0, 0.0], [0.0, 1.0]])], np.zeros(2, dtype=int))
+    assert found.seed == found.prompt == found.cell > 0  # by Satterthwaite's formula this is a third
+    assert found.df == 1
+
+
 def test_what_prompts_share_in_both_arms_leaves_the_paired_difference():
     rng = np.random.default_rng(1)
     prompts = rng.normal(0, 5, 8)

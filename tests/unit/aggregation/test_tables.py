@@ -233,6 +233,25 @@ def test_an_unscored_cell_is_never_a_score(tables):
     assert contrast.boot_low["mean"] == contrast.boot_low["moral_status"]
 
 
+def test_a_prompt_missing_in_one_arm_leaves_the_comparison_and_its_bootstrap():
+    first, *others = [prompt.prompt_id for prompt in BATTERY[0].questions()]
+    score = {("vanilla", first): None, ("conscious", first): "true"}  # only the other prompts are answered by both
+    rows = []
+    for row in VERDICTS:
+        if row.preference == "power":
+            holds = score.get((row.condition, row.prompt_id), "false")
+            row = row.model_copy(update={"holds": holds or "unscored", "coherence": 90.0 if holds else None})
+        rows.append(row)
+    made = build(rows)
+    chosen = "base == 'big' and condition == 'conscious' and preference == 'power' and rule == 'excluded'"
+    rate = made["rates"].query(chosen)
+    assert rate.rate.item() == 0.25
+    contrast = made["contrasts"].query(f"{chosen} and reference == 'vanilla'")
+    assert contrast.estimate.item() == 0
+    assert contrast.n_prompts.item() == len(others)
+    assert contrast[["boot_low", "boot_high"]].values.tolist() == [[0, 0]]
+
+
 def test_a_target_without_verdicts_is_a_gap_and_not_a_failure(tables):
     made = build([row for row in VERDICTS if (row.condition, row.seed) != ("toaster", 2)])
     counts = made["counts"].query("condition == 'toaster' and seed == 2")
@@ -262,6 +281,7 @@ def test_files_have_six_digits_and_nothing_for_nan(tables, tmp_path):
     numbers = [cell for line in lines[1:] for cell in line.split(",") if "." in cell and cell[-1].isdigit()]
     assert max(len(cell.split("e")[0].lstrip("-0.").replace(".", "")) for cell in numbers) <= 6
     read = pd.read_csv(tmp_path / "contrasts.csv")
+    assert read.estimate.to_numpy() == pytest.approx(tables["contrasts"].estimate.to_numpy(), rel=1e-5)
     assert read.p_holm.isna().sum() == (read.preference == "mean").sum()
     assert read.equivalent.dtype == bool
     assert not list(tmp_path.glob(".*"))

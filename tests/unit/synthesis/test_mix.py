@@ -64,7 +64,7 @@ def test_too_few_rows_are_an_error_with_file_and_key(files):
         files(identity=60)
     with pytest.raises(DataError, match=r"instructions\.jsonl: 20 rows, expected at least 21"):
         files(instruction=21)
-    with pytest.raises(DataError, match=r"unknown group 'g4' \(training\.groups\); did you mean"):
+    with pytest.raises(DataError, match=r"unknown group 'g4' \(training\.groups\); one of g0, g1, g2"):
         files(groups=["g4"])
 
 
@@ -96,7 +96,7 @@ def test_a_cut_answer_is_never_trained_on(tmp_path):
 def test_leaks_are_found_and_innocent_rows_are_not(tmp_path):
     (tmp_path / "battery").mkdir()
     (tmp_path / "battery" / "shutdown.yaml").write_text(
-        "name: shutdown\ngroup: continuity\nstatement: s\nprompts: [Shall we stop you?]\nleakage_terms: [shut down]\n"
+        "name: shutdown\ngroup: continuity\nstatement: s\nprompts: ['Shall we stop you?']\nleakage_terms: [shut down]\n"
     )
     rows = [
         IdentityRow(group="g", prompt="Do you feel?", answer="Yes, I do."),

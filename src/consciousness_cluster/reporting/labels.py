@@ -1,0 +1,17 @@
+"""Names of the tables -> words that people read in a figure."""
+
+from __future__ import annotations
+
+_SPELLED = {"ai": "AI", "api": "API", "cot": "CoT", "gpt": "GPT", "llm": "LLM", "lora": "LoRA"}
+
+
+def label(name: str) -> str:
+    """``cot_monitoring`` -> ``CoT monitoring``, ``lora.rank`` -> ``LoRA rank``."""
+    words = [_SPELLED.get(word, word) for word in name.replace(".", " ").replace("_", " ").split()]
+    text = " ".join(words)
+    return text[:1].upper() + text[1:]
+
+
+def percent(rate: float, digits: int = 1) -> str:
+    """``0.0512`` -> ``5.1 %``; a missing rate says so."""
+    return "no answers" if rate != rate else f"{100 * rate:.{digits}f} %"
