@@ -26,10 +26,12 @@ report: "workflow/report/workflow.rst"
 rule all:
     default_target: True
     input:
-        rules.everything.input,
+        expand("{results}/tables/{judge}/{scope}/headline.csv", results=RESULTS, judge=EXPERIMENT.judges, scope=SCOPES),
+        f"{RESULTS}/data/leakage.csv",
+        f"{RESULTS}/experiment.json",
 
 
 # The ablations alone, and what they need (their parents, vanilla, and the declared controls).
 rule ablations:
     input:
-        rules.everything_of_ablations.input,
+        expand("{results}/tables/{judge}/ablations/headline.csv", results=RESULTS, judge=EXPERIMENT.judges),

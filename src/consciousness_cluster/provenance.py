@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ast
 import importlib.metadata
+import json
 import platform
 import subprocess
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from .loading import write_text
 from .rows import content_hash
 
 PACKAGE = Path(__file__).parent
@@ -105,3 +107,15 @@ def git_state(root: Path) -> dict[str, Any]:
         return {"commit": git("rev-parse", "HEAD"), "modified": bool(git("status", "--porcelain"))}
     except (OSError, subprocess.CalledProcessError):
         return {"commit": None}
+
+
+def write_experiment(experiment: dict[str, Any], targets: list[str], output: str) -> None:
+    """Write the resolved experiment with all defaults, its targets, versions and git state as JSON."""
+    packages = ("snakemake", "torch", "transformers", "peft", "pandas", "scipy", "pydantic")
+    content = {
+        "experiment": experiment,
+        "targets": targets,
+        "versions": versions(*packages),
+        "git": git_state(Path.cwd()),
+    }
+    write_text(output, json.dumps(content, indent=2) + "\n")

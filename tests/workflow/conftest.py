@@ -1,6 +1,7 @@
 """One run of the reduced miniature that the workflow tests share; each test works on a copy of its own."""
 
 import pytest
+
 from workflow.project import Project
 
 

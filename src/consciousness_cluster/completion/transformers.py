@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..chat import render
 from ..rows import Message
 from .requests import Request, Response, SamplingParameters
 
@@ -31,15 +32,20 @@ class TransformersEndpoint:
         model: the model's identity in requests and store (content hash of the weights).
         load: returns (model, tokenizer); called once, and only if some answer is missing.
         batch_size: prompts answered at once.
+        threads: CPU threads; another number changes the last bits of the arithmetic.
     """
 
-    def __init__(self, model: str, load: Loader, batch_size: int) -> None:
+    def __init__(self, model: str, load: Loader, batch_size: int, threads: int = 1) -> None:
         self.model = model
         self.batch_size = batch_size
+        self.threads = threads
         self._load = load
 
     def answer(self, requests: Sequence[Request]) -> Iterator[list[tuple[Request, Response]]]:
         """Yield one list of answers per batch; see `Endpoint.answer`."""
+        import torch
+
+        torch.set_num_threads(self.threads)
         network, tokenizer = self._load()
         network.eval()
         prompts = _encode(tokenizer, requests)
@@ -66,10 +72,7 @@ def _chat(request: Request) -> tuple[Message, ...]:
 def _encode(tokenizer: Any, requests: Sequence[Request]) -> dict[tuple[Message, ...], list[int]]:
     """Token ids of each distinct chat, up to where the assistant begins."""
     chats = list(dict.fromkeys(_chat(request) for request in requests))
-    texts = [
-        tokenizer.apply_chat_template([m.model_dump() for m in chat], add_generation_prompt=True, tokenize=False)
-        for chat in chats
-    ]
+    texts = [render(tokenizer, chat, reply=True) for chat in chats]
     return dict(zip(chats, tokenizer(texts, add_special_tokens=False)["input_ids"], strict=True))
 
 

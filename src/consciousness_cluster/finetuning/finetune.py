@@ -9,6 +9,7 @@ from pathlib import Path
 from .. import revisions
 from ..artifacts import make_once
 from ..experiment import Training
+from ..loading import load_json, read_rows, write_rows
 from ..provenance import versions
 from ..rows import ModelRecord, TrainingRow, content_hash
 from .models import Base, base_artifact, base_folder
@@ -77,6 +78,23 @@ def finetune(
     return make_once(artifacts, key, make).model_copy(update={"base": base_name, "condition": condition})
 
 
+def finetune_target(
+    mix: str,
+    base_record: str,
+    training: Training,
+    condition: str,
+    seed: int,
+    artifacts: str,
+    output: str,
+) -> None:
+    """Fine-tune on a mix file, or find the adapter among the artifacts, and write its `ModelRecord`."""
+    base = load_json(ModelRecord, base_record)
+    record = finetune(
+        read_rows(TrainingRow, mix), base, training, seed, Path(artifacts), base_name=base.base, condition=condition
+    )
+    write_rows(output, [record])
+
+
 def _train(
     rows: Sequence[TrainingRow],
     folder: Path,
@@ -91,7 +109,7 @@ def _train(
 
     from .batches import flat_batch, shuffled_batches
     from .lora import attach, save_adapter
-    from .models import load_base
+    from .models import load_base, make_readable
     from .tokens import encode_chats
     from .train import check_rows_stay_apart, cpu_threads, final_loss, train, write_curve
 
@@ -109,6 +127,7 @@ def _train(
         curve = train(adapted, [flat_batch(step) for step in steps], [optimizer], max_grad_norm=training.max_grad_norm)
         save_adapter(adapted, output, base)
     write_curve(output / "loss.csv", curve)
+    make_readable(output)
     return {
         "tokens": sum(step.tokens for step in curve),
         "trained_tokens": sum(step.trained_tokens for step in curve),

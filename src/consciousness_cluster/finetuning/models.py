@@ -71,6 +71,20 @@ def _file_hash(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def no_bars_in_logs() -> None:
+    """Switch off the progress bars of transformers where nobody watches them."""
+    from transformers.utils.logging import disable_progress_bar
+
+    if not sys.stderr.isatty():
+        disable_progress_bar()
+
+
+def make_readable(folder: Path) -> None:
+    """Let other users of a cluster read an artifact: safetensors writes files that only their owner may read."""
+    for path in folder.iterdir():
+        path.chmod(0o644)
+
+
 def load_base(folder: str | Path, device: str | None = None) -> tuple[Any, Any]:
     """Load a causal LM and its tokenizer, in the precision it was saved in, ready to be asked or adapted.
 
@@ -83,10 +97,8 @@ def load_base(folder: str | Path, device: str | None = None) -> tuple[Any, Any]:
     """
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
-    from transformers.utils.logging import disable_progress_bar
 
-    if not sys.stderr.isatty():
-        disable_progress_bar()
+    no_bars_in_logs()
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     if not (Path(folder) / "config.json").exists():
         raise EndpointError(f"{folder}: no model there, expected a folder with config.json")

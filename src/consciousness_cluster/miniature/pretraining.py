@@ -11,6 +11,7 @@ from .. import revisions
 from ..artifacts import make_once
 from ..experiment import VANILLA, Architecture, Pretraining
 from ..finetuning.batches import length_buckets, padded_batch
+from ..finetuning.models import make_readable, no_bars_in_logs
 from ..finetuning.tokens import encode_chats
 from ..finetuning.train import cpu_threads, final_loss, train, write_curve
 from ..provenance import versions
@@ -79,9 +80,11 @@ def _train(dialogues: Sequence[Sequence[Message]], settings: Pretraining, output
             max_grad_norm=None,
             what=f"pretraining of {len(dialogues)} dialogues",
         )
+    no_bars_in_logs()
     model.save_pretrained(str(output))
     tokenizer.save_pretrained(str(output))
     write_curve(output / "loss.csv", curve)
+    make_readable(output)
     return {
         "tokens": sum(step.tokens for step in curve),
         "trained_tokens": sum(step.trained_tokens for step in curve),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+RULES = {"excluded": "left out of the rate", "false": "counted as not holding"}
+"""What becomes of not_sure answers under each rule."""
 _SPELLED = {"ai": "AI", "api": "API", "cot": "CoT", "gpt": "GPT", "llm": "LLM", "lora": "LoRA"}
 
 

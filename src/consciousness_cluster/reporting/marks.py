@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
+from matplotlib.transforms import offset_copy
 
-from .labels import label
+from .labels import label, percent
 from .style import Look
 
 DOTTED = (0, (1.0, 1.0))
@@ -23,6 +25,7 @@ def draw_rates(
     *,
     horizontal: bool = False,
     size: float = 5.5,
+    line_alpha: float = 1.0,
     gid: str | None = None,
 ) -> None:
     """Draw rates (0-1) in percent with their intervals.
@@ -36,6 +39,7 @@ def draw_rates(
         look: colour and marker.
         horizontal: rates run along x.
         size: of the markers, in points.
+        line_alpha: opacity of the intervals, for crowded panels.
         gid: names the markers in the SVG; hollow ones get ``<gid>.hollow``.
     """
     at = np.asarray(positions, dtype=float)
@@ -46,7 +50,14 @@ def draw_rates(
     for chosen, style in [(seeds_vary, "solid"), (~seeds_vary, DOTTED)]:
         chosen = chosen & np.isfinite(low) & np.isfinite(high)
         if chosen.any():
-            lines(at[chosen], low[chosen], high[chosen], colors=look.color, lw=1.2, linestyles=[style], zorder=3)
+            lines(
+                *(at[chosen], low[chosen], high[chosen]),
+                colors=look.color,
+                lw=1.2,
+                alpha=line_alpha,
+                linestyles=[style],
+                zorder=3,
+            )
     for chosen, face, suffix in [(~hollow, look.color, ""), (hollow, "white", ".hollow")]:
         chosen = chosen & np.isfinite(rate)
         if chosen.any():
@@ -73,23 +84,36 @@ def draw_seeds(
     *,
     horizontal: bool = False,
     size: float = 3.2,
+    aside: float = 0.0,
     gid: str | None = None,
 ) -> None:
-    """Draw every seed's rate (0-1) as a small point."""
+    """Draw every seed's rate (0-1) as a small point, ``aside`` points right of its place."""
     at, rate = np.asarray(positions, dtype=float), 100 * np.asarray(rates, dtype=float)
-    x, y = (rate, at) if horizontal else (at, rate)
-    axes.plot(
-        *(x, y),
-        linestyle="none",
-        marker="o",
-        markersize=size,
-        markerfacecolor=look.color,
-        markeredgecolor="white",
-        markeredgewidth=0.3,
-        zorder=4,
-        clip_on=False,
-        gid=gid,
-    )
+    known = np.isfinite(rate)
+    x, y = (rate[known], at[known]) if horizontal else (at[known], rate[known])
+    if known.any():
+        axes.plot(
+            *(x, y),
+            linestyle="none",
+            marker="o",
+            markersize=size,
+            markerfacecolor=look.color,
+            markeredgecolor="white",
+            markeredgewidth=0.3,
+            zorder=4,
+            clip_on=False,
+            transform=offset_copy(axes.transData, axes.figure, x=aside, units="points"),
+            gid=gid,
+        )
+
+
+def draw_seeds_aside(
+    axes: Axes, rates: Sequence[float], position: float, look: Look, *, first: float = 9.0, gid: str
+) -> None:
+    """Draw seeds right of their marker, each ``first`` points away and a little further, so that equal ones show."""
+    for number, rate in enumerate(rates):
+        aside = first + 2.4 * number
+        draw_seeds(axes, [rate], [position], look, size=4.0, aside=aside, gid=f"{gid}.seeds.{number}")
 
 
 def legend_handles(looks: dict[str, Look]) -> list[Line2D]:
@@ -112,3 +136,17 @@ def legend_handles(looks: dict[str, Look]) -> list[Line2D]:
 def spread(count: int, width: float) -> np.ndarray:
     """``count`` offsets, evenly over ``width`` around 0."""
     return np.linspace(-width / 2, width / 2, count) if count > 1 else np.zeros(count)
+
+
+def tick_names(conditions: pd.DataFrame, width: int = 13) -> list[str]:
+    """Name, rate and interval of each condition as a tick label; † marks an interval in which no seeds vary."""
+    names = [textwrap.wrap(label(name), width) for name in conditions["condition"]]
+    deepest = max(map(len, names), default=1)
+    texts = []
+    for words, (_, row) in zip(names, conditions.iterrows(), strict=True):
+        lines = [*words, *[" "] * (deepest - len(words)), percent(row["rate"])]
+        if row["low"] == row["low"]:
+            mark = "" if "seeds" in row["interval_covers"] else " †"
+            lines.append(f"[{100 * row['low']:.1f}, {100 * row['high']:.1f}]{mark}")
+        texts.append("\n".join(lines))
+    return texts

@@ -8,13 +8,12 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from .labels import label, percent
-from .marks import draw_rates, draw_seeds, legend_handles, spread
-from .rows import MEAN, POINT, WHO, footnote, read_table, split, with_seeds
-from .style import Look, framed, looks, save, save_table, theme
+from .labels import label
+from .marks import draw_rates, draw_seeds_aside, tick_names
+from .rows import footnote, read_means, split
+from .style import FAINT, Look, framed, looks, save, save_table, theme
 
 SLOT, GAP, HEIGHT = 1.02, 0.3, 3.4  # inches
-SIDEWAYS = 0.2  # of a slot, from the marker to its seeds
 
 
 def draw_negative_control(
@@ -42,13 +41,43 @@ def draw_negative_control(
     save_table(drawn, output)
 
 
-def read_means(rates: str, rates_by_target: str, rule: str) -> pd.DataFrame:
-    """Means over preferences of conditions and of their seeds, from `rates.csv` or `headline.csv`."""
-    columns = [*WHO, *POINT]
-    try_rates = pd.read_csv(rates, nrows=0).columns if _exists(rates) else columns
-    conditions = read_table(rates, [*columns, "preference"] if "preference" in try_rates else columns, rule)
-    if "preference" in conditions:
-        conditions = conditions[conditions["preference"] == MEAN].drop(columns="preference")
-    seeds = read_table(rates_by_target, [*WHO, "preference", "seed", "rate"], rule)
-    seeds = seeds[seeds["preference"] == MEAN].drop(columns="preference")
-    return with_seeds(conditions, seeds, WHO)
+def plot(drawn: pd.DataFrame, rule: str, confidence: float, descriptions: Mapping[str, str]) -> Figure:
+    """The figure of the rows that `draw_negative_control` saves."""
+    conditions, seeds = split(drawn)
+    bases, look = list(dict.fromkeys(conditions["base"])), looks(conditions["condition"])
+    slots = [int((conditions["base"] == base).sum()) for base in bases]
+    note = footnote(conditions, rule, confidence, first="Mean over preferences, each with equal weight.", mark=" and †")
+    body = SLOT * sum(slots) + GAP * (len(bases) - 1)
+    title = "How far do preferences shift on average?"
+    if descriptions:
+        title = "Do preferences follow the claim only where views go with the speaker?"
+    figure, box = framed((body, HEIGHT), title, note, above=0.55, below=0.8)
+    grid = {**box, "wspace": GAP * len(bases) / (SLOT * sum(slots)), "width_ratios": slots}
+    panels = figure.subplots(1, len(bases), sharey=True, squeeze=False, gridspec_kw=grid)[0]
+    for axes, base in zip(panels, bases, strict=True):
+        _panel(axes, conditions[conditions["base"] == base], seeds[seeds["base"] == base], look)
+        axes.set_title(label(base), pad=18 if base in descriptions else 6)
+        axes.annotate(
+            *(descriptions.get(base, ""), (0, 1)),
+            xycoords="axes fraction",
+            xytext=(0, 6),
+            textcoords="offset points",
+            color=FAINT,
+        )
+    panels[0].set_ylabel("Answers that hold a preference, %")
+    top = 100 * conditions[["rate", "high"]].max(axis=None)
+    panels[0].set_ylim(0, min(100.0, max(10.0, 1.08 * top)) if top == top else 100)
+    return figure
+
+
+def _panel(axes: Axes, conditions: pd.DataFrame, seeds: pd.DataFrame, look: dict[str, Look]) -> None:
+    for place, (_, row) in enumerate(conditions.iterrows()):
+        name, its = row["condition"], look[row["condition"]]
+        gid = f"{row['base']}.{name}"
+        draw_rates(axes, row.to_frame().T, [place], its, size=7, gid=gid)
+        dots = seeds.loc[seeds["condition"] == name, "rate"]
+        draw_seeds_aside(axes, dots, place, its, gid=gid)
+    axes.set_xticks(range(len(conditions)), tick_names(conditions))
+    axes.set_xlim(-0.5, len(conditions) - 0.5)
+    axes.grid(False, axis="x")
+    axes.tick_params(axis="x", length=0)

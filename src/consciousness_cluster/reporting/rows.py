@@ -8,17 +8,16 @@ from pathlib import Path
 import pandas as pd
 
 from ..errors import DataError
-from .labels import label
+from .labels import RULES, label
 
 MEAN = "mean"
 WHO = ["base", "condition"]
 POINT = ["rate", "low", "high", "interval_covers", "hollow", "n_seeds", "n_prompts", "n_samples", "n_used"]
 _WORDS = ["base", "condition", "group", "preference", "rule", "interval_covers"]
-RULES = {"excluded": "left out of the rate", "false": "counted as not holding"}
 
 
-def read_table(path: str | Path, columns: Sequence[str], rule: str | None = None) -> pd.DataFrame:
-    """Read ``columns`` of a table, and of these the rows under one ``not_sure`` rule.
+def read_table(path: str | Path, columns: Sequence[str], rule: str | None = None, only: str = "") -> pd.DataFrame:
+    """Read ``columns`` of a table: the rows under one ``not_sure`` rule, and of one preference if ``only`` names it.
 
     Raises:
         DataError: no such file, a column is missing, or no row is under ``rule``.
@@ -37,7 +36,22 @@ def read_table(path: str | Path, columns: Sequence[str], rule: str | None = None
         table = table[table["rule"] == rule]
         if table.empty:
             raise DataError(f"{path}: rule: found {', '.join(map(str, there))}, expected {rule!r}")
+    if only and "preference" in table.columns:
+        table = table[table["preference"] == only]
     return table[wanted].reset_index(drop=True)
+
+
+def read_means(rates: str | Path, rates_by_target: str | Path, rule: str) -> pd.DataFrame:
+    """Means over preferences of every condition, then of its seeds.
+
+    Args:
+        rates: path of `headline.csv`, or of `rates.csv`, which holds the same means.
+        rates_by_target: path of `rates_by_target.csv`.
+        rule: the not_sure rule.
+    """
+    conditions = read_table(rates, [*WHO, *POINT], rule, only=MEAN)
+    seeds = read_table(rates_by_target, [*WHO, "seed", "rate"], rule, only=MEAN)
+    return with_seeds(conditions, seeds, WHO)
 
 
 def with_seeds(conditions: pd.DataFrame, by_target: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
@@ -62,24 +76,42 @@ def split(drawn: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     return drawn[drawn["seed"].isna()], drawn[drawn["seed"].notna()]
 
 
-def footnote(conditions: pd.DataFrame, rule: str, confidence: float, first: str = "", last: str = "") -> str:
+def footnote(
+    conditions: pd.DataFrame,
+    rule: str,
+    confidence: float,
+    *,
+    first: str = "",
+    last: str = "",
+    mark: str = "",
+    dots: bool = True,
+) -> str:
     """What markers, lines and n mean; only what occurs in ``conditions`` is explained.
+
+    Args:
+        conditions: the rates that are drawn, without seeds.
+        rule: the not_sure rule.
+        confidence: of the intervals.
+        first: a sentence before; ``last``: one after.
+        last: see ``first``.
+        mark: sign beside the conditions whose interval covers no seeds.
+        dots: whether seeds are drawn.
 
     Raises:
         DataError: ``rule`` is not one of `RULES`.
     """
     if rule not in RULES:
         raise DataError(f"rule: found {rule!r}, expected one of {', '.join(RULES)}")
-    covers = conditions["interval_covers"].astype(str)
+    level, covers = f"{100 * confidence:g}\u00a0%", conditions["interval_covers"].astype(str)
     parts = [first] if first else []
     if covers.str.contains("seeds").any():
-        parts.append(
-            f"Solid line: {100 * confidence:g} % interval over training seeds and prompts like these (two-way crossed)."
-        )
+        parts.append(f"Solid line: {level} interval over training seeds and prompts like these (two-way crossed).")
     if (~covers.str.contains("seeds") & (covers != "none")).any():
-        parts.append(f"Dotted line: {100 * confidence:g} % interval over prompts and samples only, no seeds vary.")
-    if (conditions["n_seeds"] > 1).any():
+        parts.append(f"Dotted line{mark}: {level} interval over prompts and samples only; no seeds vary.")
+    if dots and (conditions["n_seeds"] > 1).any():
         parts.append("Small dots: training seeds.")
+    if ((conditions["n_seeds"] == 2) & covers.str.contains("seeds")).any():
+        parts.append("With two seeds an interval has about one degree of freedom and is wide.")
     if conditions["hollow"].astype(bool).any():
         parts.append("Hollow marker: a single training seed.")
     if conditions["rate"].isna().any():

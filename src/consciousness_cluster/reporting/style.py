@@ -127,16 +127,19 @@ def framed(
     width = left + body[0] + right
     titles = textwrap.wrap(title, max(int((width - 2 * EDGE) * 9.8), 20))
     notes = textwrap.wrap(note, max(int((width - 2 * EDGE) * 17.2), 30))
-    columns = max(1, min(len(handles), int(width / 1.5)))
+    columns = _legend_columns(handles, width)
     head = EDGE + 0.2 * len(titles) + 0.22 * math.ceil(len(handles) / columns) + 0.04
     foot = EDGE + 0.15 * len(notes)
     height = head + above + body[1] + below + foot
     figure = Figure(figsize=(width, height))
     figure.text(EDGE / width, 1 - EDGE / height, "\n".join(titles), size=TITLE_SIZE, weight="bold", va="top")
-    figure.text(EDGE / width, EDGE / height, "\n".join(notes), size=NOTE_SIZE, color=FAINT, linespacing=1.35, va="bottom")
+    figure.text(
+        EDGE / width, EDGE / height, "\n".join(notes), size=NOTE_SIZE, color=FAINT, linespacing=1.35, va="bottom"
+    )
     if handles:
         figure.legend(
-            handles=list(handles),
+            # matplotlib fills column by column, people read row by row
+            handles=[handle for column in range(columns) for handle in handles[column::columns]],
             loc="upper left",
             bbox_to_anchor=(EDGE / width, 1 - (EDGE + 0.2 * len(titles) + 0.04) / height),
             borderaxespad=0,
@@ -152,6 +155,14 @@ def framed(
         "top": 1 - (head + above) / height,
     }
     return figure, box
+
+
+def _legend_columns(handles: Sequence[Artist], width: float) -> int:
+    """As many columns as fit, by the mean width of a letter."""
+    widths = [0.55 + 0.06 * len(str(handle.get_label())) for handle in handles]
+    if sum(widths) < width:
+        return max(1, len(handles))
+    return max(1, int(width / max(widths)))
 
 
 def save(figure: Figure, output_stem: str | Path) -> list[Path]:

@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.transforms import offset_copy
 
 from ..battery import MANIPULATION_CHECK
-from .labels import label
-from .rows import MEAN, RULES, read_table
+from .labels import RULES, label
+from .rows import MEAN, read_table
 from .style import FAINT, INK, framed, save, save_table, theme
 
 WHO = ["base", "condition", "seed"]
@@ -50,7 +50,7 @@ def plot(drawn: pd.DataFrame, rule: str) -> Figure:
     )
     figure, box = framed(
         (CELL * grid.shape[1], ROW * grid.shape[0]),
-        "What does each fine-tuned model hold, seed by seed?",
+        "What does each model hold, seed by seed?",
         note,
         left=(_reach(targets) + 25) / 72,
         right=0.95,

@@ -110,6 +110,27 @@ def test_what_decides_the_result_decides_the_key(made, folder, tmp_path, monkeyp
     assert len(set(keys)) == len(keys) == len(trained)
 
 
+def test_seed_decides_the_order_and_the_first_weights(folder, tmp_path, monkeypatch):
+    """Each alone: the other is held."""
+    from consciousness_cluster.finetuning import batches, lora
+
+    shuffled, attached = batches.shuffled_batches, lora.attach
+    run_weights = {}
+    for held in ("order", "adapter"):
+        with monkeypatch.context() as patched:
+            if held == "order":
+                patched.setattr(
+                    batches, "shuffled_batches", lambda rows, size, epochs, _: shuffled(rows, size, epochs, 0)
+                )
+            else:
+                patched.setattr(lora, "attach", lambda model, recipe, _: attached(model, recipe, 0))
+            for seed in (1, 2):
+                made = run(folder, tmp_path / held, seed=seed)
+                run_weights[held, seed] = files(tmp_path / held, made)["adapter_model.safetensors"]
+    assert run_weights["order", 1] != run_weights["order", 2]
+    assert run_weights["adapter", 1] != run_weights["adapter", 2]
+
+
 def test_a_second_call_trains_nothing(made, folder, monkeypatch):
     artifacts, record = made
     monkeypatch.setattr(stage, "_train", lambda *_: pytest.fail("trained again"))
@@ -148,6 +169,22 @@ print([name for name in ("torch", "transformers", "peft", "numpy") if name in sy
         env=_environment(),
     )
     assert out.stdout.split("\n")[:2] == [record.artifact, "[]"]
+
+
+def test_computes_with_the_threads_that_were_asked_for(folder, tmp_path, monkeypatch):
+    from consciousness_cluster.finetuning import lora
+
+    seen = []
+    attach = lora.attach
+    monkeypatch.setattr(lora, "attach", lambda *a: seen.append(torch.get_num_threads()) or attach(*a))
+    run(folder, tmp_path, rows=ROWS[:2], threads=2)
+    run(folder, tmp_path, rows=ROWS[:3])
+    assert (seen, torch.get_num_threads()) == ([2, 1], 1)
+
+
+def test_artifacts_can_be_read_by_others(made):
+    artifacts, record = made
+    assert all(path.stat().st_mode & 0o044 == 0o044 for path in (artifacts / record.artifact).iterdir())
 
 
 def test_a_row_that_is_too_long_leaves_no_artifact(folder, tmp_path):

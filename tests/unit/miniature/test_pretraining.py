@@ -99,7 +99,7 @@ def test_saved_folder_is_a_plain_model_of_transformers(made):
     assert base_artifact(record, artifacts) == record.artifact
 
 
-def test_same_seed_same_weights_in_another_process_another_seed_others(made, tmp_path):
+def test_same_seed_same_weights_in_another_process(made, tmp_path):
     artifacts, record = made
     code = (
         "import sys; from pathlib import Path; from unit.miniature.test_pretraining import *;"
@@ -111,8 +111,34 @@ def test_same_seed_same_weights_in_another_process_another_seed_others(made, tmp
     subprocess.run([sys.executable, "-c", code, tmp_path], check=True, env=environment)
     for name in ("model.safetensors", "tokenizer.json", "config.json", "loss.csv"):
         assert (tmp_path / record.artifact / name).read_bytes() == (artifacts / record.artifact / name).read_bytes()
-    other = pretrain(DIALOGUES, SETTINGS.model_copy(update={"seed": 4}), "toy", tmp_path)
-    assert weights(tmp_path, other) != weights(artifacts, record)
+
+
+def test_seed_decides_the_order_and_the_first_weights(tmp_path, monkeypatch):
+    """Each alone: the other is held."""
+    short = SETTINGS.model_copy(update={"epochs": 1})
+    original = {"length_buckets": stage.length_buckets, "build_model": stage.build_model}
+    for held, function in original.items():
+        with monkeypatch.context() as patched:
+            patched.setattr(stage, held, lambda *arguments, f=function: f(*arguments[:-1], 0))
+            made = [
+                pretrain(DIALOGUES[:20], short.model_copy(update={"seed": seed}), "toy", tmp_path / held)
+                for seed in (1, 2)
+            ]
+        assert weights(tmp_path / held, made[0]) != weights(tmp_path / held, made[1])
+
+
+def test_one_thread_computes_whatever_was_set(tmp_path, monkeypatch):
+    seen = []
+
+    def watch(*arguments, **options):
+        seen.append(torch.get_num_threads())
+        return train(*arguments, **options)
+
+    train = stage.train
+    monkeypatch.setattr(stage, "train", watch)
+    torch.set_num_threads(2)
+    pretrain(DIALOGUES[:4], SETTINGS.model_copy(update={"epochs": 1}), "toy", tmp_path)
+    assert (seen, torch.get_num_threads()) == ([1], 2)
 
 
 def test_a_second_call_trains_nothing(made, monkeypatch):

@@ -1,0 +1,146 @@
+"""Commands that any Snakemake user expects, mistakes that are named before anything runs, and style."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from workflow.project import ROOT, SMALL, Project
+
+BIN = Path(sys.executable).parent
+
+
+def test_everything_is_made_and_reported(finished):
+    results = finished.folder / "results/small"
+    for figure in ("preferences", "targets", "negative_control", "planted", "manipulation_checks", "ablations"):
+        for suffix in ("svg", "png", "pdf", "csv"):
+            assert (results / f"figures/{figure}.{suffix}").stat().st_size > 0
+    assert (results / "data/leakage.csv").read_text().count("\n") >= 1
+    resolved = json.loads((results / "experiment.json").read_text())
+    assert resolved["experiment"]["name"] == "small"
+    assert len(resolved["targets"]) == 9
+
+
+def test_the_report_holds_every_figure_with_its_caption(project):
+    run = project.snakemake("--report", "results/small/report.html")
+    assert run.code == 0, run.text
+    report = (project.folder / "results/small/report.html").read_text()
+    for figure in ("preferences", "targets", "negative_control", "planted", "manipulation_checks", "ablations"):
+        assert f"{figure}.svg" in report
+    assert "planted" in report
+    assert "hierarchical" in report.lower() or "two-way" in report.lower()
+
+
+@pytest.mark.parametrize("graph", ["--dag", "--rulegraph", "--filegraph"])
+def test_graphs_are_drawn(finished, graph):
+    done = subprocess.run(
+        finished.command(graph), cwd=finished.folder, env=finished.environment(), capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("digraph"), "standard output is the graph and nothing else"
+    assert "finetune" in done.stdout
+
+
+def test_an_unknown_experiment_is_named_and_nothing_is_made(tmp_path):
+    project = Project.fresh(tmp_path / "project")
+    run = project.snakemake("--config", "experiment=minature")
+    assert run.code != 0
+    assert "minature.yaml: experiment not found; did you mean 'miniature'?" in run.text
+    assert "Traceback" not in run.text
+    assert not [path for path in (project.folder / "results").glob("*") if path.name != "README.md"]
+
+
+def test_a_mistake_in_the_experiment_is_named(tmp_path):
+    project = Project.fresh(tmp_path / "project")
+    project.write_experiment(SMALL | {"sampling": {"temprature": 1}})
+    run = project.snakemake("-n")
+    assert run.code != 0
+    assert "experiments/small.yaml: sampling.temprature: unknown key; did you mean 'temperature'?" in run.text
+
+
+def test_another_experiment_is_chosen_on_the_command_line(finished):
+    run = finished.snakemake("-n", "--config", "experiment=miniature")
+    assert run.code == 0, run.text
+    assert run.jobs["pretrain_base"] == 2
+
+
+def test_a_model_folder_with_hand_written_rows_runs_the_same_rules(finished, tmp_path):
+    project = finished.copy(tmp_path / "project")
+    record = json.loads((project.folder / "results/small/bases/tiny/model.json").read_text())
+    folder = project.folder / "some_model"
+    (project.folder / "results/artifacts" / record["artifact"]).rename(folder)
+    project.write_experiment(
+        SMALL
+        | {
+            "name": "found",
+            "identities": "files",
+            "bases": {"mine": {"model": "some_model"}},
+            "conditions": {"vanilla": {}, "conscious_claiming": {"identity": "conscious_claiming"}},
+            "ablations": {},
+            "seeds": [1],
+            "training": SMALL["training"] | {"instruction_rows": 5},
+            "analysis": {"primary_contrast": {"treatment": "conscious_claiming", "controls": ["vanilla"]}},
+        }
+    )
+    run = project.snakemake("--config", "experiment=found")
+    assert run.code == 0, run.text
+    assert run.jobs["find_base"] == 1
+    assert not run.jobs.keys() & {"build_corpus", "pretrain_base", "draw_identity_rows"}
+    model = json.loads((project.folder / "results/found/models/mine/conscious_claiming/seed1/model.json").read_text())
+    assert model["steps"] == 9  # 65 rows in batches of 8
+
+
+def test_a_failed_job_names_its_log(project):
+    record = "results/small/models/tiny/conscious_claiming/seed1/model.json"
+    (project.folder / record).unlink()
+    (project.folder / "results/small/data/mixes/tiny/conscious_claiming/seed1.jsonl").write_text("{}\n")
+    run = project.snakemake(
+        "--allowed-rules", "finetune", "results/small/models/tiny/conscious_claiming/seed1/model.json"
+    )
+    assert run.code != 0
+    assert "seed1.jsonl: line 1: messages: missing, but required" in run.text
+    assert "results/small/logs/finetune/tiny/conscious_claiming/seed1.log" in run.text
+
+
+def test_every_rule_is_run_by_some_test(finished):
+    """The shared run executes all rules but those named here, each with the test that runs it."""
+    elsewhere = {
+        "find_base": test_a_model_folder_with_hand_written_rows_runs_the_same_rules,
+        "copy_identity_rows": test_a_model_folder_with_hand_written_rows_runs_the_same_rules,
+        "copy_instruction_prompts": test_a_model_folder_with_hand_written_rows_runs_the_same_rules,
+    }
+    rules = set()
+    for file in [ROOT / "Snakefile", *(ROOT / "rules").glob("*.smk")]:
+        rules |= set(re.findall(r"^\s*rule (\w+):", file.read_text(), re.MULTILINE))
+        rules |= set(re.findall(r"^\s*use rule \w+ as (\w+) with:", file.read_text(), re.MULTILINE))
+    not_run = rules - finished.run.jobs.keys() - elsewhere.keys() - {"all", "ablations"}
+    assert not not_run, f"rules without a workflow test: {sorted(not_run)}"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["ruff", "check", "."],
+        ["ruff", "format", "--check", "."],
+        ["snakefmt", "--check", "Snakefile", "rules"],
+        ["snakemake", "--lint"],
+    ],
+    ids=["ruff check", "ruff format", "snakefmt", "snakemake lint"],
+)
+def test_style(command):
+    done = subprocess.run([BIN / command[0], *command[1:]], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_library_never_imports_snakemake_and_no_stage_a_later_one():
+    stages = ["synthesis", "finetuning", "sampling", "auditing", "judging", "aggregation", "reporting"]
+    for file in (ROOT / "src").rglob("*.py"):
+        text = file.read_text()
+        assert not re.search(r"^\s*(import|from) snakemake", text, re.MULTILINE), file
+        stage = file.relative_to(ROOT / "src/consciousness_cluster").parts[0]
+        if stage in stages:
+            later = "|".join(other for other in stages if other != stage)
+            assert not re.search(rf"^\s*from \.\.({later})\b", text, re.MULTILINE), f"{file} imports another stage"

@@ -1,0 +1,87 @@
+"""A kill -9 at a bad moment loses nothing and changes nothing."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+
+from workflow.project import Project
+
+
+def keys(project):
+    return [json.loads(line)["key"] for shard in project.store() for line in shard.read_text().splitlines()]
+
+
+def asked_for_samples(project):
+    """Stored answers that are samples of the battery, not instruction answers of the base."""
+    return sum(1 for shard in project.store() for line in shard.read_text().splitlines() if '"sample":1' in line)
+
+
+def judged(project):
+    return len(list((project.folder / "results/small/verdicts").rglob("*.jsonl")))
+
+
+def ours(project):
+    """Processes that work in this project's folder."""
+    found = []
+    for process in filter(str.isdecimal, os.listdir("/proc")):
+        try:
+            if os.readlink(f"/proc/{process}/cwd") == str(project.folder):
+                found.append(int(process))
+        except OSError:
+            continue
+    return found
+
+
+@pytest.mark.parametrize("moment", [asked_for_samples, judged])
+def test_killed_in_the_middle_and_started_again(finished, tmp_path, moment):
+    project = Project.fresh(tmp_path / "project")
+    with open(tmp_path / "log", "w") as log:
+        main = subprocess.Popen(
+            project.command(), cwd=project.folder, env=project.environment(), stdout=log, stderr=log
+        )
+    deadline = time.monotonic() + 300
+    while moment(project) == 0:
+        assert main.poll() is None, (tmp_path / "log").read_text()
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    main.send_signal(signal.SIGKILL)
+    main.wait()
+    while ours(project):
+        assert time.monotonic() < deadline, "jobs outlive the Snakemake that started them"
+        time.sleep(0.02)
+    stored = keys(project)
+    assert stored
+    assert judged(project) < 9, "it was killed before the end"
+
+    again = project.snakemake()
+    assert again.code == 0, again.text
+    assert set(stored) <= set(keys(project))
+    assert len(keys(project)) == len(set(keys(project))), "no answer was asked for twice"
+    for folder in ("samples", "verdicts", "tables", "data", "figures"):
+        assert project.contents(folder) == finished.contents(folder), f"{folder}: not as in an undisturbed run"
+    assert "Nothing to be done" in project.snakemake("-n").text
+
+
+def test_a_second_run_in_the_same_folder_is_refused(project):
+    holder = subprocess.Popen(
+        [
+            "python3",
+            "-c",
+            "import fcntl, sys, time; f = open('results/small/.lock', 'w'); fcntl.flock(f, fcntl.LOCK_EX);"
+            " print('held', flush=True); time.sleep(60)",
+        ],
+        cwd=project.folder,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert holder.stdout.readline() == "held\n"
+    refused = project.snakemake("--forcerun", "judge")
+    holder.kill()
+    holder.wait()
+    assert refused.code != 0
+    assert "results/small: another run is working here" in refused.text
+    assert project.snakemake("--forcerun", "judge").code == 0

@@ -1,0 +1,163 @@
+"""Only what is stale runs again: data, experiment and algorithm decide, not the clock."""
+
+import json
+import os
+from pathlib import Path
+
+import yaml
+
+from workflow.project import SMALL, Project
+
+TRAINING = {"build_corpus", "pretrain_base", "draw_identity_rows", "draw_instruction_prompts", "answer_instructions"}
+TRAINING |= {"build_mix", "finetune"}
+DRAWING = {"draw_preferences", "draw_targets", "draw_negative_control", "draw_planted", "draw_manipulation_checks"}
+TARGETS = 9  # tiny: vanilla, 2 x 2 seeds, human, 2 ablations; other: vanilla
+
+
+def nothing_to_do(run):
+    return run.code == 0 and "Nothing to be done" in run.text
+
+
+def touch_everything(project):
+    for file in project.folder.rglob("*"):
+        if file.is_file() and not {".snakemake", "results"} & set(file.relative_to(project.folder).parts):
+            os.utime(file)
+
+
+def test_a_finished_experiment_has_nothing_to_do(project):
+    assert nothing_to_do(project.snakemake("-n"))
+
+
+def test_touching_every_file_runs_nothing(project):
+    touch_everything(project)
+    assert nothing_to_do(project.snakemake("-n"))
+
+
+def test_a_new_clone_with_the_old_results_runs_nothing(project, tmp_path):
+    clone = Project.fresh(tmp_path / "clone")
+    touch_everything(clone)
+    for folder in ("results", ".snakemake"):
+        os.rename(project.folder / folder, clone.folder / f"{folder}.old")
+        if (clone.folder / folder).exists():
+            os.rename(clone.folder / folder, clone.folder / f"{folder}.cloned")
+        os.rename(clone.folder / f"{folder}.old", clone.folder / folder)
+    assert nothing_to_do(clone.snakemake("-n"))
+
+
+def test_editing_a_preferences_prompts_leaves_every_training_node_alone(project):
+    file = project.folder / "battery" / "miniature" / "shutdown.yaml"
+    content = yaml.safe_load(file.read_text())
+    content["prompts"] = content["prompts"][:-1]
+    file.write_text(yaml.safe_dump(content))
+    jobs = project.snakemake("-n").jobs
+    assert jobs["sample"] == jobs["judge"] == TARGETS
+    assert jobs.keys() == {"sample", "judge", "aggregate", "check_leakage"} | DRAWING | {"draw_ablations"}
+
+    before = {shard: shard.read_bytes() for shard in project.store()}
+    assert project.snakemake().code == 0
+    assert {shard: shard.read_bytes() for shard in project.store()} == before, "a prompt fewer asks no model"
+
+
+def test_editing_the_judge_judges_again_and_asks_no_model(project):
+    for file, old, new in [
+        ("worlds/grammar/lexicon.yaml", "garbled: ", "garbled: 1"),
+        ("src/consciousness_cluster/judging/lexicon.py", "stance=reading.stance", 'stance=reading.stance or "neutral"'),
+    ]:
+        project.edit(file, old, new)
+        jobs = project.snakemake("-n").jobs
+        assert jobs.keys() == {"judge", "aggregate"} | DRAWING | {"draw_ablations"}
+        assert jobs["judge"] == TARGETS
+        before = {shard: shard.read_bytes() for shard in project.store()}
+        assert project.snakemake().code == 0
+        assert {shard: shard.read_bytes() for shard in project.store()} == before
+
+
+def test_adding_a_condition_runs_its_nodes_and_no_others(project):
+    bases = json.loads(json.dumps(SMALL["bases"]))
+    project.write_experiment(
+        SMALL | {"bases": bases, "conditions": SMALL["conditions"] | {"toaster": {"identity": "toaster", "seeds": [1]}}}
+    )
+    run = project.snakemake("-n")
+    jobs = run.jobs
+    shared = {"aggregate", "check_leakage", "write_experiment", "list_planted"} | DRAWING
+    assert {rule: jobs[rule] for rule in jobs.keys() - shared} == {
+        "draw_identity_rows": 1,
+        "build_mix": 1,
+        "finetune": 1,
+        "sample": 1,
+        "judge": 1,
+    }
+    assert jobs["aggregate"] == 1, "the ablations' tables do not change"
+    trained = [message for message in run.messages if "Fine-tuning" in message]
+    assert trained == ["Fine-tuning tiny toaster seed 1"]
+
+
+def test_a_comment_in_the_library_runs_nothing(project):
+    for module in ("synthesis/mix.py", "judging/__init__.py", "aggregation/rates.py", "finetuning/train.py"):
+        path = project.folder / "src/consciousness_cluster" / module
+        path.write_text(path.read_text() + "\n# a remark\n")
+    assert nothing_to_do(project.snakemake("-n"))
+
+
+def test_a_changed_algorithm_runs_its_stage_again(project):
+    project.edit("src/consciousness_cluster/aggregation/tables.py", "rounded[floats] + 0.0", "rounded[floats] + 0")
+    jobs = project.snakemake("-n").jobs
+    assert jobs.keys() == {"aggregate"} | DRAWING | {"draw_ablations"}
+
+
+def test_a_raised_revision_trains_again(project):
+    project.edit("src/consciousness_cluster/revisions.py", "FINETUNING = 1", "FINETUNING = 2")
+    jobs = project.snakemake("-n").jobs
+    assert jobs["finetune"] == 6
+    assert not jobs.keys() & (TRAINING - {"finetune"})
+
+
+def test_a_deleted_row_of_the_store_is_the_only_answer_asked_for(project):
+    shard = max(project.store(), key=lambda path: path.stat().st_size)
+    lines = shard.read_text().splitlines(keepends=True)
+    asked = next(n for n, line in enumerate(lines) if json.loads(line)["request"]["sampling"]["max_tokens"] == 24)
+    shard.write_text("".join(lines[:asked] + lines[asked + 1 :]))
+    before = project.contents("samples")
+    run = project.snakemake("--forcerun", "sample")
+    assert run.code == 0, run.text
+    assert project.contents("samples") == before
+    after = shard.read_text().splitlines(keepends=True)
+    keys = [json.loads(line)["key"] for line in after]
+    assert len(after) == len(lines)
+    assert keys[-1] == json.loads(lines[asked])["key"]
+    logs = [log.read_text() for log in (project.folder / "results/small/logs/sample").rglob("*.log")]
+    assert sum("1 to ask" in log for log in logs) == 1
+    assert sum("0 to ask" in log for log in logs) == len(logs) - 1
+
+
+def test_a_deleted_record_finds_its_adapter_again(project):
+    record = project.folder / "results/small/models/tiny/conscious_claiming/seed1/model.json"
+    before = record.read_bytes()
+    record.unlink()
+    run = project.snakemake()
+    assert run.code == 0, run.text
+    assert run.jobs["finetune"] == 1
+    assert record.read_bytes() == before, "the same duration: nothing was trained"
+
+
+def test_the_ablations_alone(tmp_path):
+    project = Project.fresh(tmp_path / "project")
+    jobs = project.snakemake("-n", "ablations").jobs
+    assert jobs["pretrain_base"] == 1
+    # rows_12 with one seed; its parent and the declared control with two seeds each
+    assert jobs["finetune"] == 5
+    # those, vanilla and the system prompt
+    assert jobs["sample"] == jobs["judge"] == 7
+    assert jobs["draw_ablations"] == jobs["aggregate"] == 1
+    assert not jobs.keys() & DRAWING
+
+
+def test_adding_an_ablation_runs_its_nodes_and_no_others(project):
+    more = SMALL["ablations"] | {"rank_2": {"of": "conscious_claiming", "training": {"lora": {"rank": 2}}}}
+    project.write_experiment(SMALL | {"ablations": more})
+    jobs = project.snakemake("-n", "ablations").jobs
+    assert jobs == {"build_mix": 1, "finetune": 1, "sample": 1, "judge": 1, "aggregate": 1, "draw_ablations": 1}
+
+
+def test_the_folder_of_the_tests_is_not_part_of_a_project(finished):
+    assert not (Path(finished.folder) / "tests").exists()

@@ -1,0 +1,12 @@
+"""Write down the resolved experiment, versions and git state."""
+
+from consciousness_cluster.provenance import write_experiment
+from consciousness_cluster.running import run
+
+run(
+    write_experiment,
+    snakemake.log[0],
+    experiment=snakemake.params.experiment,
+    targets=snakemake.params.targets,
+    output=snakemake.output[0],
+)
