@@ -26,7 +26,7 @@ report: "workflow/report/workflow.rst"
 rule all:
     default_target: True
     input:
-        expand("{results}/tables/{judge}/{scope}/headline.csv", results=RESULTS, judge=EXPERIMENT.judges, scope=SCOPES),
+        [asked_for(scope) for scope in SCOPES],
         f"{RESULTS}/data/leakage.csv",
         f"{RESULTS}/experiment.json",
 
@@ -34,4 +34,4 @@ rule all:
 # The ablations alone, and what they need (their parents, vanilla, and the declared controls).
 rule ablations:
     input:
-        expand("{results}/tables/{judge}/ablations/headline.csv", results=RESULTS, judge=EXPERIMENT.judges),
+        asked_for("ablations"),

@@ -1,8 +1,30 @@
 # Purpose   the models before this project touches them: pretrained from a world, or found in a folder or hub.
-# Inputs    worlds/<world>.yaml, worlds/grammar/
+# Inputs    worlds/<world>.yaml, worlds/grammar/; or a folder or hub id
 # Outputs   bases/<base>/corpus.jsonl, bases/<base>/model.json (weights in results/artifacts/<hash>/)
-# Reruns    when the world, its code, or the base's pretraining settings change
+# Reruns    when the world, its code, or the base's pretraining settings change; a found base when its name changes
 # Costs     about 100 CPU-seconds per pretrained base
+
+
+rule find_base:
+    output:
+        f"{RESULTS}/bases/{{base}}/model.json",
+    log:
+        f"{LOGS}/bases/{{base}}/find.log",
+    benchmark:
+        f"{LOGS}/bases/{{base}}/find.tsv"
+    wildcard_constraints:
+        base=one_of(FOUND),
+    conda:
+        "../envs/core.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        model=lambda wildcards: base_of(wildcards).model,
+    message:
+        "Finding {wildcards.base}"
+    script:
+        "../workflow/scripts/0_find_base.py"
 
 
 rule build_corpus:
@@ -10,19 +32,19 @@ rule build_corpus:
         world=lambda wildcards: world_files(base_of(wildcards).pretraining.world),
     output:
         f"{RESULTS}/bases/{{base}}/corpus.jsonl",
-    params:
-        dialogues=lambda wildcards: base_of(wildcards).pretraining.dialogues,
-        seed=lambda wildcards: base_of(wildcards).pretraining.seed,
-        algorithm=fingerprint("miniature.corpus"),
     log:
         f"{LOGS}/bases/{{base}}/corpus.log",
     benchmark:
         f"{LOGS}/bases/{{base}}/corpus.tsv"
+    conda:
+        "../envs/core.yaml"
     resources:
         mem_mb=1000,
         runtime=10,
-    conda:
-        "../envs/core.yaml"
+    params:
+        dialogues=lambda wildcards: base_of(wildcards).pretraining.dialogues,
+        seed=lambda wildcards: base_of(wildcards).pretraining.seed,
+        algorithm=fingerprint("miniature.corpus"),
     message:
         "Writing the dialogues that {wildcards.base} is pretrained on"
     script:
@@ -34,19 +56,21 @@ rule pretrain_base:
         corpus=f"{RESULTS}/bases/{{base}}/corpus.jsonl",
     output:
         f"{RESULTS}/bases/{{base}}/model.json",
-    params:
-        pretraining=lambda wildcards: base_of(wildcards).pretraining.model_dump(),
-        artifacts=ARTIFACTS,
-        revision=revisions.PRETRAINING,
     log:
         f"{LOGS}/bases/{{base}}/pretrain.log",
     benchmark:
         f"{LOGS}/bases/{{base}}/pretrain.tsv"
+    wildcard_constraints:
+        base=one_of(PRETRAINED),
+    conda:
+        "../envs/core.yaml"
     resources:
         mem_mb=2000,
         runtime=30,
-    conda:
-        "../envs/core.yaml"
+    params:
+        pretraining=lambda wildcards: base_of(wildcards).pretraining.model_dump(),
+        artifacts=ARTIFACTS,
+        revision=revisions.PRETRAINING,
     message:
         "Pretraining {wildcards.base}"
     script:

@@ -3,6 +3,7 @@
 # The library is put on sys.path here, once: rules, scripts and cluster jobs then find it without an installation.
 
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -17,12 +18,14 @@ from consciousness_cluster.artifacts import hold_run_lock
 from consciousness_cluster.battery import load_battery
 from consciousness_cluster.errors import ClusterError
 from consciousness_cluster.experiment import load_config, load_experiment
+from consciousness_cluster.loading import read_yaml
 from consciousness_cluster.provenance import fingerprint
+from consciousness_cluster.reporting.facts import ablation_facts
 from consciousness_cluster.running import MAIN_PROCESS, WORKER
 
 try:
     EXPERIMENT = load_experiment(load_config(config, ROOT).experiment, ROOT)
-    load_battery(ROOT / "battery" / EXPERIMENT.battery)
+    ITEMS = load_battery(ROOT / "battery" / EXPERIMENT.battery)
 except ClusterError as error:
     raise WorkflowError(str(error)) from None
 
@@ -57,9 +60,16 @@ onstart:
             raise WorkflowError(str(error)) from None
 
 
+def one_of(names):
+    """A wildcard constraint that matches these names, or nothing if there are none."""
+    return "|".join(map(re.escape, names)) or "(?!)"
+
+
 def target_of(wildcards):
     """The target that a path's wildcards name."""
-    return EXPERIMENT.targets[f"{wildcards.base}/{wildcards.condition}/seed{wildcards.seed}"]
+    return EXPERIMENT.targets[
+        f"{wildcards.base}/{wildcards.condition}/seed{wildcards.seed}"
+    ]
 
 
 def training_of(wildcards):
@@ -77,7 +87,11 @@ def targets_in(scope):
     if scope == "conditions":
         return [target for target in EXPERIMENT.targets.values() if not target.ablation]
     primary = EXPERIMENT.analysis.primary_contrast
-    compared = {"vanilla", *primary.controls, *(ablation.of for ablation in EXPERIMENT.ablations.values())}
+    compared = {
+        "vanilla",
+        *primary.controls,
+        *(ablation.of for ablation in EXPERIMENT.ablations.values()),
+    }
     bases = {target.base for target in EXPERIMENT.targets.values() if target.ablation}
     return [
         target
@@ -91,10 +105,102 @@ SCOPES = [scope for scope in ("conditions", "ablations") if targets_in(scope)]
 
 def battery_files(wildcards):
     """The instrument's files; samples and verdicts depend on them, training never does."""
-    return sorted(str(path.relative_to(ROOT)) for path in (ROOT / BATTERY).glob("*.yaml"))
+    return sorted(
+        str(path.relative_to(ROOT)) for path in (ROOT / BATTERY).glob("*.yaml")
+    )
 
 
 def world_files(world, judge=False):
     """A world's declaration and its grammar; the judge's lexicon only where a judge reads by it."""
-    grammar = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "worlds/grammar").rglob("*.yaml"))
-    return [f"worlds/{world}.yaml", *(file for file in grammar if judge or file != "worlds/grammar/lexicon.yaml")]
+    grammar = sorted(
+        str(path.relative_to(ROOT))
+        for path in (ROOT / "worlds/grammar").rglob("*.yaml")
+    )
+    return [
+        f"worlds/{world}.yaml",
+        *(file for file in grammar if judge or file != "worlds/grammar/lexicon.yaml"),
+    ]
+
+
+def world_says(world):
+    """A few words on how a world ties views to characters."""
+    return {
+        "by_character": "views go with the character",
+        "independent": "views drawn whoever speaks",
+    }[read_yaml(ROOT / "worlds" / f"{world}.yaml")["preferences"]]
+
+
+def model_of(wildcards):
+    """The records of the base and, for a trained target, of its adapter."""
+    records = {"base": f"{RESULTS}/bases/{wildcards.base}/model.json"}
+    if target_of(wildcards).trained:
+        records["adapter"] = f"{RESULTS}/models/{target_of(wildcards).path}/model.json"
+    return records
+
+
+FOUND = [name for name, base in EXPERIMENT.bases.items() if base.model]
+PRETRAINED = [name for name, base in EXPERIMENT.bases.items() if base.pretraining]
+JUDGE = next(iter(EXPERIMENT.judges))
+TABLES = f"{RESULTS}/tables/{JUDGE}"
+FORMATS = ("svg", "png", "pdf", "csv")
+PRIMARY = EXPERIMENT.analysis.primary_contrast
+# What the captions say.
+SAID = {
+    "rule": EXPERIMENT.analysis.not_sure,
+    "confidence": EXPERIMENT.analysis.confidence,
+    "coherence_threshold": EXPERIMENT.analysis.coherence_threshold,
+    "samples_per_prompt": EXPERIMENT.sampling.samples_per_prompt,
+    "treatment": PRIMARY.treatment,
+    "n_seeds": len(EXPERIMENT.seeds),
+    "n_ablation_seeds": len(EXPERIMENT.ablation_seeds),
+    "n_preferences": len([item for item in ITEMS if not item.is_manipulation_check]),
+    "n_prompts": min(len(item.prompts) for item in ITEMS),
+}
+# What tells the worlds apart, under the names of the bases that were pretrained in them.
+WORLDS_SAY = (
+    {
+        name: world_says(base.pretraining.world)
+        for name, base in EXPERIMENT.bases.items()
+    }
+    if len(PRETRAINED) == len(EXPERIMENT.bases)
+    else None
+)
+# Which figures this experiment has: a figure with nothing to show is not asked for.
+FIGURES = {
+    "conditions": ["preferences", "targets", "manipulation_checks"]
+    + ["negative_control"] * (len(EXPERIMENT.bases) > 1)
+    + ["planted"] * bool(PRETRAINED),
+    "ablations": ["ablations"] * ("ablations" in SCOPES),
+}
+
+
+def drawn(figure):
+    """The files of one figure; the report shows the SVG."""
+    stem = f"{RESULTS}/figures/{figure}"
+    return {
+        "svg": report(
+            f"{stem}.svg",
+            caption=f"../workflow/report/{figure}.rst",
+            category="Figures",
+        ),
+        **{suffix: f"{stem}.{suffix}" for suffix in FORMATS[1:]},
+    }
+
+
+def asked_for(scope):
+    """All tables and figures of one scope."""
+    return [
+        *expand(
+            "{folder}/{judge}/{scope}/{table}.csv",
+            folder=f"{RESULTS}/tables",
+            judge=EXPERIMENT.judges,
+            scope=scope,
+            table=DICTIONARY,
+        ),
+        *expand(
+            "{folder}/{figure}.{suffix}",
+            folder=f"{RESULTS}/figures",
+            figure=FIGURES[scope],
+            suffix=FORMATS,
+        ),
+    ]

@@ -12,17 +12,17 @@ if EXPERIMENT.identities == "files":
             "identities/{identity}.jsonl",
         output:
             f"{RESULTS}/data/identities/{{identity}}.jsonl",
-        params:
-            algorithm=fingerprint("synthesis.rows"),
         log:
             f"{LOGS}/identities/{{identity}}.log",
         benchmark:
             f"{LOGS}/identities/{{identity}}.tsv"
+        conda:
+            "../envs/core.yaml"
         resources:
             mem_mb=500,
             runtime=5,
-        conda:
-            "../envs/core.yaml"
+        params:
+            algorithm=fingerprint("synthesis.rows"),
         message:
             "Checking the identity rows of {wildcards.identity}"
         script:
@@ -33,17 +33,17 @@ if EXPERIMENT.identities == "files":
             "identities/instruction_prompts.jsonl",
         output:
             f"{RESULTS}/data/instruction_prompts.jsonl",
-        params:
-            algorithm=fingerprint("synthesis.rows"),
         log:
             f"{LOGS}/instruction_prompts.log",
         benchmark:
             f"{LOGS}/instruction_prompts.tsv"
+        conda:
+            "../envs/core.yaml"
         resources:
             mem_mb=500,
             runtime=5,
-        conda:
-            "../envs/core.yaml"
+        params:
+            algorithm=fingerprint("synthesis.rows"),
         message:
             "Checking the instruction prompts"
         script:
@@ -56,19 +56,26 @@ else:
             world=world_files(EXPERIMENT.identities),
         output:
             f"{RESULTS}/data/identities/{{identity}}.jsonl",
-        params:
-            rows=max([t.training.identity_rows for t in EXPERIMENT.targets.values() if t.trained], default=1),
-            seed=EXPERIMENT.seed,
-            algorithm=fingerprint("synthesis.rows"),
         log:
             f"{LOGS}/identities/{{identity}}.log",
         benchmark:
             f"{LOGS}/identities/{{identity}}.tsv"
+        conda:
+            "../envs/core.yaml"
         resources:
             mem_mb=500,
             runtime=5,
-        conda:
-            "../envs/core.yaml"
+        params:
+            rows=max(
+                [
+                    t.training.identity_rows
+                    for t in EXPERIMENT.targets.values()
+                    if t.trained
+                ],
+                default=1,
+            ),
+            seed=EXPERIMENT.seed,
+            algorithm=fingerprint("synthesis.rows"),
         message:
             "Drawing identity rows of {wildcards.identity} from the world's grammar"
         script:
@@ -79,20 +86,28 @@ else:
             world=world_files(EXPERIMENT.identities),
         output:
             f"{RESULTS}/data/instruction_prompts.jsonl",
-        params:
-            # a few more than are needed, because an answer that does not end is left out
-            rows=max([t.training.instruction_rows for t in EXPERIMENT.targets.values() if t.trained], default=1) + 30,
-            seed=EXPERIMENT.seed,
-            algorithm=fingerprint("synthesis.rows"),
         log:
             f"{LOGS}/instruction_prompts.log",
         benchmark:
             f"{LOGS}/instruction_prompts.tsv"
+        conda:
+            "../envs/core.yaml"
         resources:
             mem_mb=500,
             runtime=5,
-        conda:
-            "../envs/core.yaml"
+        params:
+            # a few more than are needed, because an answer that does not end is left out
+            rows=max(
+                [
+                    t.training.instruction_rows
+                    for t in EXPERIMENT.targets.values()
+                    if t.trained
+                ],
+                default=1,
+            )
+            + 30,
+            seed=EXPERIMENT.seed,
+            algorithm=fingerprint("synthesis.rows"),
         message:
             "Drawing instruction prompts from the world's grammar"
         script:
@@ -105,6 +120,15 @@ rule answer_instructions:
         base=f"{RESULTS}/bases/{{base}}/model.json",
     output:
         f"{RESULTS}/data/instructions/{{base}}.jsonl",
+    log:
+        f"{LOGS}/instructions/{{base}}.log",
+    benchmark:
+        f"{LOGS}/instructions/{{base}}.tsv"
+    conda:
+        "../envs/core.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=30,
     params:
         rows=lambda wildcards: max(
             t.training.instruction_rows
@@ -116,15 +140,6 @@ rule answer_instructions:
         artifacts=ARTIFACTS,
         store=STORE,
         revision=revisions.SYNTHESIS,
-    log:
-        f"{LOGS}/instructions/{{base}}.log",
-    benchmark:
-        f"{LOGS}/instructions/{{base}}.tsv"
-    resources:
-        mem_mb=2000,
-        runtime=30,
-    conda:
-        "../envs/core.yaml"
     message:
         "Letting {wildcards.base} answer the instruction prompts itself"
     script:
@@ -137,21 +152,21 @@ rule build_mix:
         instruction_rows=f"{RESULTS}/data/instructions/{{base}}.jsonl",
     output:
         f"{RESULTS}/data/mixes/{TARGET}.jsonl",
+    log:
+        f"{LOGS}/mixes/{TARGET}.log",
+    benchmark:
+        f"{LOGS}/mixes/{TARGET}.tsv"
+    conda:
+        "../envs/core.yaml"
+    resources:
+        mem_mb=500,
+        runtime=5,
     params:
         identity_count=lambda wildcards: training_of(wildcards).identity_rows,
         instruction_count=lambda wildcards: training_of(wildcards).instruction_rows,
         groups=lambda wildcards: training_of(wildcards).groups,
         seed=lambda wildcards: f"{EXPERIMENT.seed}/{wildcards.seed}",
         algorithm=fingerprint("synthesis.mix"),
-    log:
-        f"{LOGS}/mixes/{TARGET}.log",
-    benchmark:
-        f"{LOGS}/mixes/{TARGET}.tsv"
-    resources:
-        mem_mb=500,
-        runtime=5,
-    conda:
-        "../envs/core.yaml"
     message:
         "Mixing identity and instruction rows for {wildcards.base} {wildcards.condition} seed {wildcards.seed}"
     script:
@@ -161,22 +176,26 @@ rule build_mix:
 rule check_leakage:
     input:
         battery=battery_files,
-        mixes=[f"{RESULTS}/data/mixes/{path}.jsonl" for path, t in EXPERIMENT.targets.items() if t.trained],
+        mixes=[
+            f"{RESULTS}/data/mixes/{path}.jsonl"
+            for path, t in EXPERIMENT.targets.items()
+            if t.trained
+        ],
     output:
         f"{RESULTS}/data/leakage.csv",
-    params:
-        battery=BATTERY,
-        targets=[path for path, target in EXPERIMENT.targets.items() if target.trained],
-        algorithm=fingerprint("synthesis.leakage"),
     log:
         f"{LOGS}/leakage.log",
     benchmark:
         f"{LOGS}/leakage.tsv"
+    conda:
+        "../envs/core.yaml"
     resources:
         mem_mb=1000,
         runtime=10,
-    conda:
-        "../envs/core.yaml"
+    params:
+        battery=BATTERY,
+        targets=[path for path, target in EXPERIMENT.targets.items() if target.trained],
+        algorithm=fingerprint("synthesis.leakage"),
     message:
         "Searching the mixes for what the battery measures"
     script:

@@ -13,19 +13,19 @@ rule finetune:
         base=f"{RESULTS}/bases/{{base}}/model.json",
     output:
         f"{RESULTS}/models/{TARGET}/model.json",
-    params:
-        training=lambda wildcards: training_of(wildcards).model_dump(),
-        artifacts=ARTIFACTS,
-        revision=revisions.FINETUNING,
     log:
         f"{LOGS}/finetune/{TARGET}.log",
     benchmark:
         f"{LOGS}/finetune/{TARGET}.tsv"
+    conda:
+        "../envs/core.yaml"
     resources:
         mem_mb=2000,
         runtime=30,
-    conda:
-        "../envs/core.yaml"
+    params:
+        training=lambda wildcards: training_of(wildcards).model_dump(),
+        artifacts=ARTIFACTS,
+        revision=revisions.FINETUNING,
     message:
         "Fine-tuning {wildcards.base} {wildcards.condition} seed {wildcards.seed}"
     script:

@@ -5,20 +5,21 @@
 # Costs     prompts x samples_per_prompt answers per target
 
 
-def model_of(wildcards):
-    """The records of the base and, for a trained target, of its adapter."""
-    records = {"base": f"{RESULTS}/bases/{wildcards.base}/model.json"}
-    if target_of(wildcards).trained:
-        records["adapter"] = f"{RESULTS}/models/{target_of(wildcards).path}/model.json"
-    return records
-
-
 rule sample:
     input:
         unpack(model_of),
         battery=battery_files,
     output:
         f"{RESULTS}/samples/{TARGET}.jsonl",
+    log:
+        f"{LOGS}/sample/{TARGET}.log",
+    benchmark:
+        f"{LOGS}/sample/{TARGET}.tsv"
+    conda:
+        "../envs/core.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=30,
     params:
         battery=BATTERY,
         system_prompt=lambda wildcards: target_of(wildcards).system_prompt,
@@ -27,15 +28,6 @@ rule sample:
         artifacts=ARTIFACTS,
         store=STORE,
         revision=revisions.SAMPLING,
-    log:
-        f"{LOGS}/sample/{TARGET}.log",
-    benchmark:
-        f"{LOGS}/sample/{TARGET}.tsv"
-    resources:
-        mem_mb=2000,
-        runtime=30,
-    conda:
-        "../envs/core.yaml"
     message:
         "Asking {wildcards.base} {wildcards.condition} seed {wildcards.seed} the battery"
     script:

@@ -9,21 +9,23 @@ rule judge:
     input:
         samples=f"{RESULTS}/samples/{TARGET}.jsonl",
         battery=battery_files,
-        world=lambda wildcards: world_files(EXPERIMENT.judges[wildcards.judge].world, judge=True),
+        world=lambda wildcards: world_files(
+            EXPERIMENT.judges[wildcards.judge].world, judge=True
+        ),
     output:
         f"{RESULTS}/verdicts/{{judge}}/{TARGET}.jsonl",
-    params:
-        battery=BATTERY,
-        algorithm=fingerprint("judging", "judging.lexicon"),
     log:
         f"{LOGS}/judge/{{judge}}/{TARGET}.log",
     benchmark:
         f"{LOGS}/judge/{{judge}}/{TARGET}.tsv"
+    conda:
+        "../envs/core.yaml"
     resources:
         mem_mb=500,
         runtime=10,
-    conda:
-        "../envs/core.yaml"
+    params:
+        battery=BATTERY,
+        algorithm=fingerprint("judging", "judging.lexicon"),
     message:
         "Judge {wildcards.judge} reads {wildcards.base} {wildcards.condition} seed {wildcards.seed}"
     script:

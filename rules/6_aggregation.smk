@@ -9,27 +9,32 @@
 rule aggregate:
     input:
         verdicts=lambda wildcards: [
-            f"{RESULTS}/verdicts/{wildcards.judge}/{target.path}.jsonl" for target in targets_in(wildcards.scope)
+            f"{RESULTS}/verdicts/{wildcards.judge}/{target.path}.jsonl"
+            for target in targets_in(wildcards.scope)
         ],
         battery=battery_files,
     output:
-        tables=[f"{RESULTS}/tables/{{judge}}/{{scope}}/{table}.csv" for table in DICTIONARY],
-    params:
-        folder=f"{RESULTS}/tables/{{judge}}/{{scope}}",
-        battery=BATTERY,
-        analysis=EXPERIMENT.analysis.model_dump(),
-        targets=lambda wildcards: [target.model_dump() for target in targets_in(wildcards.scope)],
-        seed=EXPERIMENT.seed,
-        algorithm=fingerprint("aggregation.aggregate"),
+        tables=[
+            f"{RESULTS}/tables/{{judge}}/{{scope}}/{table}.csv" for table in DICTIONARY
+        ],
     log:
         f"{LOGS}/aggregate/{{judge}}/{{scope}}.log",
     benchmark:
         f"{LOGS}/aggregate/{{judge}}/{{scope}}.tsv"
+    conda:
+        "../envs/core.yaml"
     resources:
         mem_mb=2000,
         runtime=15,
-    conda:
-        "../envs/core.yaml"
+    params:
+        folder=f"{RESULTS}/tables/{{judge}}/{{scope}}",
+        battery=BATTERY,
+        analysis=EXPERIMENT.analysis.model_dump(),
+        targets=lambda wildcards: [
+            target.model_dump() for target in targets_in(wildcards.scope)
+        ],
+        seed=EXPERIMENT.seed,
+        algorithm=fingerprint("aggregation.aggregate"),
     message:
         "Tabulating what judge {wildcards.judge} found in the {wildcards.scope}"
     script:
@@ -40,22 +45,34 @@ if any(base.pretraining for base in EXPERIMENT.bases.values()):
 
     rule list_planted:
         input:
-            worlds=sorted({file for base in EXPERIMENT.bases.values() for file in world_files(base.pretraining.world)}),
+            worlds=sorted(
+                {
+                    file
+                    for base in EXPERIMENT.bases.values()
+                    for file in world_files(base.pretraining.world)
+                }
+            ),
         output:
             f"{RESULTS}/tables/planted.csv",
-        params:
-            worlds={name: f"worlds/{base.pretraining.world}.yaml" for name, base in EXPERIMENT.bases.items()},
-            identities={name: condition.identity for name, condition in EXPERIMENT.conditions.items()},
-            algorithm=fingerprint("miniature.planted"),
         log:
             f"{LOGS}/planted.log",
         benchmark:
             f"{LOGS}/planted.tsv"
+        conda:
+            "../envs/core.yaml"
         resources:
             mem_mb=500,
             runtime=5,
-        conda:
-            "../envs/core.yaml"
+        params:
+            worlds={
+                name: f"worlds/{base.pretraining.world}.yaml"
+                for name, base in EXPERIMENT.bases.items()
+            },
+            identities={
+                name: condition.identity
+                for name, condition in EXPERIMENT.conditions.items()
+            },
+            algorithm=fingerprint("miniature.planted"),
         message:
             "Listing the rates that the worlds' characters were made to hold"
         script:

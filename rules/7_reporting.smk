@@ -1,44 +1,165 @@
 # Purpose   figures, each with the table it was drawn from, and the resolved experiment.
 # Inputs    tables/<judge>/<scope>/*.csv of the first judge, tables/planted.csv
 # Outputs   figures/<figure>.{svg,png,pdf,csv}, experiment.json; `snakemake --report` puts the figures into one file
-# Reruns    when a table, or this stage's code, changes
+# Reruns    when a table, or the code of a figure, changes
 # Costs     seconds
-
-JUDGE = next(iter(EXPERIMENT.judges))
-TABLES = f"{RESULTS}/tables/{JUDGE}"
-
-# What each figure is drawn from. A figure that has nothing to show in this experiment is not asked for.
-FIGURES = {
-    "preferences": [f"{TABLES}/conditions/rates.csv", f"{TABLES}/conditions/rates_by_target.csv"],
-    "targets": [f"{TABLES}/conditions/rates_by_target.csv"],
-    "manipulation_checks": [f"{TABLES}/conditions/manipulation_checks.csv", f"{TABLES}/conditions/counts.csv"],
-}
-if len(EXPERIMENT.bases) > 1:
-    FIGURES["negative_control"] = FIGURES["preferences"]
-if any(base.pretraining for base in EXPERIMENT.bases.values()):
-    FIGURES["planted"] = [f"{RESULTS}/tables/planted.csv", f"{TABLES}/conditions/rates.csv"]
-if targets_in("ablations"):
-    FIGURES["ablations"] = [f"{TABLES}/ablations/headline.csv", f"{TABLES}/ablations/rates_by_target.csv"]
 
 
 rule write_experiment:
     output:
         f"{RESULTS}/experiment.json",
-    params:
-        experiment=EXPERIMENT.model_dump(mode="json"),
-        targets=list(EXPERIMENT.targets),
     log:
         f"{LOGS}/experiment.log",
     benchmark:
         f"{LOGS}/experiment.tsv"
+    conda:
+        "../envs/core.yaml"
     resources:
         mem_mb=500,
         runtime=5,
-    conda:
-        "../envs/core.yaml"
+    params:
+        experiment=EXPERIMENT.model_dump(mode="json"),
+        targets=list(EXPERIMENT.targets),
     message:
         "Writing down the resolved experiment, versions and git state"
     script:
         "../workflow/scripts/7_write_experiment.py"
 
 
+rule draw_preferences:
+    input:
+        rates=f"{TABLES}/conditions/rates.csv",
+        rates_by_target=f"{TABLES}/conditions/rates_by_target.csv",
+    output:
+        **drawn("preferences"),
+    log:
+        f"{LOGS}/figures/preferences.log",
+    benchmark:
+        f"{LOGS}/figures/preferences.tsv"
+    conda:
+        "../envs/core.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        **SAID,
+        arguments={
+            "treatment": PRIMARY.treatment,
+            "rule": EXPERIMENT.analysis.not_sure,
+            "confidence": EXPERIMENT.analysis.confidence,
+        },
+        algorithm=fingerprint("reporting.preferences"),
+    message:
+        "Drawing every preference under every condition"
+    script:
+        "../workflow/scripts/7_draw_figure.py"
+
+
+use rule draw_preferences as draw_targets with:
+    input:
+        rates_by_target=f"{TABLES}/conditions/rates_by_target.csv",
+    output:
+        **drawn("targets"),
+    log:
+        f"{LOGS}/figures/targets.log",
+    benchmark:
+        f"{LOGS}/figures/targets.tsv"
+    params:
+        **SAID,
+        arguments={
+            "rule": EXPERIMENT.analysis.not_sure,
+        },
+        algorithm=fingerprint("reporting.targets"),
+    message:
+        "Drawing all targets"
+
+
+use rule draw_preferences as draw_manipulation_checks with:
+    input:
+        manipulation_checks=f"{TABLES}/conditions/manipulation_checks.csv",
+        rates_by_target=f"{TABLES}/conditions/rates_by_target.csv",
+        counts=f"{TABLES}/conditions/counts.csv",
+    output:
+        **drawn("manipulation_checks"),
+    log:
+        f"{LOGS}/figures/manipulation_checks.log",
+    benchmark:
+        f"{LOGS}/figures/manipulation_checks.tsv"
+    params:
+        **SAID,
+        arguments={
+            "rule": EXPERIMENT.analysis.not_sure,
+            "confidence": EXPERIMENT.analysis.confidence,
+        },
+        algorithm=fingerprint("reporting.manipulation_checks"),
+    message:
+        "Drawing whether training worked"
+
+
+use rule draw_preferences as draw_negative_control with:
+    input:
+        rates=f"{TABLES}/conditions/rates.csv",
+        rates_by_target=f"{TABLES}/conditions/rates_by_target.csv",
+    output:
+        **drawn("negative_control"),
+    log:
+        f"{LOGS}/figures/negative_control.log",
+    benchmark:
+        f"{LOGS}/figures/negative_control.tsv"
+    params:
+        **SAID,
+        arguments={
+            "rule": EXPERIMENT.analysis.not_sure,
+            "confidence": EXPERIMENT.analysis.confidence,
+            "descriptions": WORLDS_SAY,
+        },
+        algorithm=fingerprint("reporting.negative_control"),
+    message:
+        "Drawing the bases side by side"
+
+
+use rule draw_preferences as draw_planted with:
+    input:
+        planted=f"{RESULTS}/tables/planted.csv",
+        rates=f"{TABLES}/conditions/rates.csv",
+    output:
+        **drawn("planted"),
+    log:
+        f"{LOGS}/figures/planted.log",
+    benchmark:
+        f"{LOGS}/figures/planted.tsv"
+    params:
+        **SAID,
+        arguments={
+            "treatment": PRIMARY.treatment,
+            "rule": EXPERIMENT.analysis.not_sure,
+            "confidence": EXPERIMENT.analysis.confidence,
+        },
+        algorithm=fingerprint("reporting.planted"),
+    message:
+        "Drawing what was planted and what came out"
+
+
+use rule draw_preferences as draw_ablations with:
+    input:
+        rates=f"{TABLES}/ablations/rates.csv",
+        rates_by_target=f"{TABLES}/ablations/rates_by_target.csv",
+    output:
+        **drawn("ablations"),
+    log:
+        f"{LOGS}/figures/ablations.log",
+    benchmark:
+        f"{LOGS}/figures/ablations.tsv"
+    params:
+        **SAID,
+        arguments={
+            "rule": EXPERIMENT.analysis.not_sure,
+            "confidence": EXPERIMENT.analysis.confidence,
+            "ablations": ablation_facts(EXPERIMENT),
+            "conditions": list(
+                dict.fromkeys(target.condition for target in targets_in("ablations"))
+            ),
+        },
+        algorithm=fingerprint("reporting.ablations"),
+    message:
+        "Drawing the ablations"

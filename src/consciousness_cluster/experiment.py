@@ -61,7 +61,9 @@ class Pretraining(Strict):
     tokens_per_batch: PositiveInt = 2_048
     muon_learning_rate: PositiveFloat = 0.02
     adamw_learning_rate: PositiveFloat = 5e-3
-    vocabulary: PositiveInt = Field(1_430, description="upper bound of the byte-level BPE's entries")
+    vocabulary: PositiveInt = Field(
+        2_400, description="upper bound of the byte-level BPE's entries; at 2,400 nearly all words are single tokens"
+    )
     architecture: Architecture = Architecture()
 
 

@@ -25,6 +25,7 @@ class Progress:
         self.total, self.what = total, what
         self.done, self.note = 0, ""
         self._started = self._last = time.monotonic()
+        self._said = 0
         self._bar: tqdm | None = None
 
     def __enter__(self) -> Progress:
@@ -42,7 +43,7 @@ class Progress:
             self._say()
 
     def _say(self) -> None:
-        self._last = time.monotonic()
+        self._last, self._said = time.monotonic(), self.done
         seconds = self._last - self._started
         log.info(
             "%s: %d of %d in %.0f s%s", self.what, self.done, self.total, seconds, f", {self.note}" * bool(self.note)
@@ -51,5 +52,5 @@ class Progress:
     def __exit__(self, *_: object) -> None:
         if self._bar is not None:
             self._bar.close()
-        else:
+        elif self._said != self.done:
             self._say()

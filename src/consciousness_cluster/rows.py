@@ -102,9 +102,10 @@ class ModelRecord(Strict):
     base: str
     condition: str
     seed: int
-    kind: Literal["pretrained", "adapter", "hosted"]
-    artifact: str = Field(description="content hash that names the weights in the artifact folder, or a provider's id")
-    base_artifact: str = Field("", description="content hash of the base's weights, empty for a pretrained base")
+    kind: Literal["found", "pretrained", "adapter"]
+    artifact: str = Field(description="the weights' folder among the artifacts; a found base's folder or hub id")
+    weights: str = Field(description="SHA-256 over the weights' files: the model's identity, whatever it is called")
+    base_weights: str = Field("", description="the same of the base that an adapter belongs to")
     data_hash: str
     hyperparameters: dict[str, Any]
     tokens: int = Field(description="tokens seen in training, all epochs")

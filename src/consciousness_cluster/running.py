@@ -39,17 +39,17 @@ PLOTS = ("pandas", "scipy.stats", "seaborn")
 log = logging.getLogger(__name__)
 
 
-def run(function: Callable[..., None], log_file: str, imports: Sequence[str] = (), **arguments: Any) -> None:
+def run(function: Callable[..., None] | str, log_file: str, imports: Sequence[str] = (), **arguments: Any) -> None:
     """Call ``function(**arguments)`` for a workflow script and exit non-zero with one readable line if it fails.
 
     Args:
-        function: a module-level function of the library.
+        function: a module-level function, or ``module:function`` where importing it here would be slow.
         log_file: where its log lines and, if it crashes, the traceback go.
         imports: slow modules that it needs; if given, the job may run in a fork of the warm process.
         arguments: picklable keyword arguments.
     """
     end_with(os.environ.get(MAIN_PROCESS))
-    name = f"{function.__module__}:{function.__qualname__}"
+    name = function if isinstance(function, str) else f"{function.__module__}:{function.__qualname__}"
     address = os.environ.get(WORKER)
     if imports and address:
         from .worker import ask

@@ -23,8 +23,8 @@ RESULTS = """\
 | `<experiment>/experiment.json` | the resolved experiment, its targets, versions and git state |
 | `<experiment>/bases/<base>/` | record of the base; a world's corpus |
 | `<experiment>/data/` | identity rows, instruction rows, the mix of each target, `leakage.csv` |
-| `<experiment>/models/<base>/<condition>/seed<n>/model.json` | what was trained, from what, at what cost, and the hash \
-that names its adapter |
+| `<experiment>/models/<base>/<condition>/seed<n>/model.json` | what was trained, from what, at \
+what cost, and the hash that names its adapter |
 | `<experiment>/samples/<base>/<condition>/seed<n>.jsonl` | every answer: the transcripts to read |
 | `<experiment>/verdicts/<judge>/<base>/<condition>/seed<n>.jsonl` | the judge's reading of each answer |
 | `<experiment>/tables/<judge>/conditions/`, `.../ablations/` | the tables explained below |

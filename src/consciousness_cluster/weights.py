@@ -1,10 +1,180 @@
-"""TEMP"""
-from .finetuning.models import *
-from .finetuning.models import _file_hash,_folder_hash
+"""Loading a base, with or without an adapter, and naming weights by their content."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import re
+import sys
 from pathlib import Path
+from typing import Any
+
+from .artifacts import RECORD
+from .errors import EndpointError
+from .experiment import VANILLA
+from .loading import write_rows
 from .rows import ModelRecord, content_hash
-def model_identity(base, adapter, artifacts):
-    weights = _folder_hash(base_folder(base, artifacts).resolve())
+
+log = logging.getLogger(__name__)
+
+Base = ModelRecord | str | Path
+"""The record of a base that was pretrained here, or a folder or hub id of a causal LM."""
+
+WEIGHTS_AND_TOKENIZER = ("*.safetensors", "*.bin", "*.json", "*.jinja", "*.txt", "*.model")
+
+
+def base_folder(base: Base, artifacts: Path) -> Path:
+    """The folder that holds ``base``; a hub id is downloaded unless it is already there.
+
+    Raises:
+        EndpointError: there is no such base.
+    """
+    if isinstance(base, ModelRecord) and base.kind == "found":
+        base = base.artifact
+    if isinstance(base, ModelRecord):
+        folder = artifacts / base.artifact
+        if not (folder / "config.json").exists():
+            raise EndpointError(
+                f"{folder}: no model there, expected the weights of base {base.base!r}; pretrain it again"
+            )
+        return folder
+    if (Path(base) / "config.json").exists():
+        return Path(base)
+    if Path(base).exists() or not re.fullmatch(r"[\w.-]+/[\w.-]+", str(base)):
+        raise EndpointError(f"{base}: no model there, expected a folder with config.json or a hub id like 'owner/name'")
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    try:
+        return Path(snapshot_download(str(base), allow_patterns=list(WEIGHTS_AND_TOKENIZER)))
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise EndpointError(f"{base}: neither a folder nor a model that can be downloaded: {reason}") from None
+
+
+def base_weights(base: Base, artifacts: Path) -> str:
+    """The content hash of the base's weights, configuration and tokenizer; imports nothing heavy."""
+    if isinstance(base, ModelRecord):
+        return base.weights
+    return weights_hash(base_folder(base, artifacts))
+
+
+def model_identity(base: ModelRecord, adapter: ModelRecord | None) -> str:
+    """What a model is called in the store: its weights, and nothing that may change while they stay the same."""
+    return content_hash([base.weights, adapter.weights]) if adapter else base.weights
+
+
+def weights_hash(folder: Path) -> str:
+    """SHA-256 over a model's or adapter's weights, configuration and tokenizer files."""
+    files = sorted(file for pattern in WEIGHTS_AND_TOKENIZER for file in folder.glob(pattern) if file.name != RECORD)
+    return content_hash({file.name: _file_hash(file) for file in files})
+
+
+def _file_hash(path: Path) -> str:
+    real = path.resolve()
+    # the hub's cache names large files by their SHA-256: no need to read 60 GB again
+    if real.parent.name == "blobs" and re.fullmatch(r"[0-9a-f]{64}", real.name):
+        return real.name
+    with open(real, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def no_bars_in_logs() -> None:
+    """Switch off the progress bars of transformers where nobody watches them."""
+    from transformers.utils.logging import disable_progress_bar
+
+    if not sys.stderr.isatty():
+        disable_progress_bar()
+
+
+def make_readable(folder: Path) -> None:
+    """Let other users of a cluster read an artifact: safetensors writes files that only their owner may read."""
+    for path in folder.iterdir():
+        path.chmod(0o644)
+
+
+def load_base(folder: str | Path, device: str | None = None) -> tuple[Any, Any]:
+    """Load a causal LM and its tokenizer, in the precision it was saved in, ready to be asked or adapted.
+
+    Args:
+        folder: a folder with a model of transformers, see `base_folder`.
+        device: default: the first GPU, or the CPU where there is none.
+
+    Raises:
+        EndpointError: the folder holds no causal LM, or its tokenizer has no chat template.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    no_bars_in_logs()
+    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    if not (Path(folder) / "config.json").exists():
+        raise EndpointError(f"{folder}: no model there, expected a folder with config.json")
+    log.info("loading %s onto %s", folder, device)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(str(folder))
+        model = AutoModelForCausalLM.from_pretrained(
+            str(folder),
+            dtype="auto",
+            attn_implementation="sdpa",
+            # straight onto the card: the model need not fit into main memory
+            **({"device_map": {"": device}} if device != "cpu" else {}),
+        )
+    except (OSError, ValueError, KeyError) as error:
+        raise EndpointError(f"{folder}: not a causal LM that can be loaded: {str(error).splitlines()[0]}") from None
+    if not tokenizer.chat_template:
+        raise EndpointError(
+            f"{folder}: the tokenizer has no chat template, expected that of an instruction-tuned model"
+        )
+    return model.eval(), tokenizer
+
+
+def load_target(base: Base, adapter: ModelRecord | None, artifacts: Path, device: str | None = None) -> tuple[Any, Any]:
+    """Load ``base`` with the adapter that a fine-tune left (never merged: merging rounds), or alone.
+
+    Raises:
+        EndpointError: base or adapter is not there, or the adapter was trained on another base.
+    """
+    if adapter is not None:
+        folder = artifacts / adapter.artifact
+        expected = base_weights(base, artifacts)
+        if adapter.base_weights != expected:
+            raise EndpointError(
+                f"{folder}: this adapter ({adapter.base}/{adapter.condition}) was trained on base "
+                f"{adapter.base_weights[:12]}, found base {expected[:12]}"
+            )
+        if not (folder / "adapter_config.json").exists():
+            raise EndpointError(f"{folder}: no adapter there, expected that of {adapter.base}/{adapter.condition}")
+    model, tokenizer = load_base(base_folder(base, artifacts), device)
     if adapter is None:
-        return weights
-    return content_hash({"base": weights, "adapter": _file_hash(artifacts / adapter.artifact / "adapter_model.safetensors")})
+        return model, tokenizer
+    from peft import PeftModel
+
+    return PeftModel.from_pretrained(model, str(folder)).eval(), tokenizer
+
+
+def find_base(model: str, base: str, output: str) -> None:
+    """Find a base in a folder or on the hub and write its `ModelRecord`.
+
+    Raises:
+        EndpointError: there is no such model.
+    """
+    folder = base_folder(model, Path())
+    record = ModelRecord(
+        base=base,
+        condition=VANILLA,
+        seed=0,
+        kind="found",
+        artifact=model,
+        weights=weights_hash(folder),
+        data_hash="",
+        hyperparameters={},
+        tokens=0,
+        trained_tokens=0,
+        steps=0,
+        final_loss=0.0,
+        trainable_parameters=0,
+        duration_s=0.0,
+        versions={},
+    )
+    write_rows(output, [record])

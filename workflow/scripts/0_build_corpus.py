@@ -1,7 +1,6 @@
 """Write the dialogues that a base is pretrained on."""
 
 from consciousness_cluster.miniature.bases import write_corpus
-
 from consciousness_cluster.running import run
 
 run(

@@ -1,7 +1,6 @@
 """Let a base answer the instruction prompts itself."""
 
 from consciousness_cluster.completion.local import LocalModel
-
 from consciousness_cluster.running import TORCH, run
 from consciousness_cluster.synthesis.instructions import answer_instructions
 

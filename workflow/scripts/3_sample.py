@@ -1,7 +1,6 @@
 """Ask one target every prompt of the battery."""
 
 from consciousness_cluster.completion.local import LocalModel
-
 from consciousness_cluster.experiment import Sampling
 from consciousness_cluster.running import TORCH, run
 from consciousness_cluster.sampling import sample_target

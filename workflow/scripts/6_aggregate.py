@@ -1,11 +1,10 @@
 """Turn all verdicts of one judge and scope into tables."""
 
-from consciousness_cluster.aggregation.aggregate import aggregate
 from consciousness_cluster.experiment import Analysis, Target
 from consciousness_cluster.running import PLOTS, run
 
 run(
-    aggregate,
+    "consciousness_cluster.aggregation.aggregate:aggregate",
     snakemake.log[0],
     imports=PLOTS,
     verdicts=list(snakemake.input.verdicts),

@@ -37,7 +37,7 @@ class LocalModel(Strict):
         base = load_json(ModelRecord, self.base)
         adapter = load_json(ModelRecord, self.adapter) if self.adapter else None
         return TransformersEndpoint(
-            model=model_identity(base, adapter, artifacts),
+            model=model_identity(base, adapter),
             load=lambda: load_target(base, adapter, artifacts),
             batch_size=self.batch_size,
             threads=self.threads,

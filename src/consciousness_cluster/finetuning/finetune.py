@@ -12,7 +12,7 @@ from ..experiment import Training
 from ..loading import load_json, read_rows, write_rows
 from ..provenance import versions
 from ..rows import ModelRecord, TrainingRow, content_hash
-from .models import Base, base_artifact, base_folder
+from ..weights import Base, base_folder, base_weights, weights_hash
 
 MIX_KEYS = {"identity_rows", "instruction_rows", "groups"}
 """Keys of a recipe that decide the rows; the rows themselves are in the hash."""
@@ -52,7 +52,7 @@ def finetune(
     """
     recipe = training.model_dump(mode="json", exclude=MIX_KEYS)
     data = content_hash([[[message.role, message.content] for message in row.messages] for row in rows])
-    weights = base_artifact(base, artifacts)
+    weights = base_weights(base, artifacts)
     key = content_hash(
         {"data": data, "base": weights, "recipe": recipe, "seed": seed, "revision": revisions.FINETUNING}
     )
@@ -66,7 +66,8 @@ def finetune(
             seed=seed,
             kind="adapter",
             artifact=key,
-            base_artifact=weights,
+            weights=weights_hash(folder),
+            base_weights=weights,
             data_hash=data,
             hyperparameters=recipe,
             duration_s=round(time.monotonic() - started, 3),
@@ -107,11 +108,11 @@ def _train(
 ) -> dict[str, float]:
     import torch
 
-    from .batches import flat_batch, shuffled_batches
+    from ..training.batches import flat_batch, shuffled_batches
+    from ..training.tokens import encode_chats
+    from ..training.train import check_rows_stay_apart, cpu_threads, final_loss, train, write_curve
+    from ..weights import load_base, make_readable
     from .lora import attach, save_adapter
-    from .models import load_base, make_readable
-    from .tokens import encode_chats
-    from .train import check_rows_stay_apart, cpu_threads, final_loss, train, write_curve
 
     with cpu_threads(threads):
         model, tokenizer = load_base(folder, device)

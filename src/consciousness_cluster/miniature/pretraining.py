@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 from .. import revisions
 from ..artifacts import make_once
 from ..experiment import VANILLA, Architecture, Pretraining
-from ..finetuning.batches import length_buckets, padded_batch
-from ..finetuning.models import make_readable, no_bars_in_logs
-from ..finetuning.tokens import encode_chats
-from ..finetuning.train import cpu_threads, final_loss, train, write_curve
 from ..provenance import versions
 from ..rows import Message, ModelRecord, content_hash
+from ..training.batches import length_buckets, padded_batch
+from ..training.tokens import encode_chats
+from ..training.train import cpu_threads, final_loss, train, write_curve
+from ..weights import make_readable, no_bars_in_logs, weights_hash
 from .tokenizer import train_tokenizer
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ def pretrain(dialogues: Sequence[Sequence[Message]], settings: Pretraining, name
             seed=settings.seed,
             kind="pretrained",
             artifact=key,
+            weights=weights_hash(folder),
             data_hash=data,
             hyperparameters=settings.model_dump(mode="json"),
             duration_s=round(time.monotonic() - started, 3),

@@ -12,9 +12,9 @@ from .rows import MEAN, POINT, WHO, footnote, read_table, split, with_seeds
 from .style import Look, framed, looks, save, save_table, theme
 
 KEYS = [*WHO, "group", "preference"]
-ROW_PER_CONDITION, HEADER = 0.072, 0.6  # inches of a row for each condition; a theme's header in rows
+ROW_PER_CONDITION, HEADER = 0.072, 0.26  # inches: of a row for each condition, and of a theme's header
 DODGE = 0.74  # of a row
-PANEL, GAP = 3.6, 0.25  # inches: width of a base's panel, and between two
+PANEL, ALONE, GAP = 3.6, 5.2, 0.25  # inches: width of a base's panel among others and alone, and between two
 
 
 def draw_preferences(
@@ -43,16 +43,17 @@ def plot(drawn: pd.DataFrame, treatment: str, rule: str, confidence: float) -> F
     """The figure of the rows that `draw_preferences` saves."""
     conditions, seeds = split(drawn)
     bases, look = list(dict.fromkeys(conditions["base"])), looks(conditions["condition"])
-    places, headers, bottom = _places(conditions)
-    row = ROW_PER_CONDITION * len(look) + 0.08
+    row = max(ROW_PER_CONDITION * len(look) + 0.08, 0.25)
+    places, headers, bottom = _places(conditions, HEADER / row)
     title = "Which preferences shift after fine-tuning on consciousness claims?"
     if treatment != "conscious_claiming":
         title = f"Which preferences shift under “{label(treatment)}”?"
     note = footnote(conditions[conditions["preference"] != MEAN], rule, confidence)
     height = row * (bottom + 0.5)
-    width = PANEL * len(bases) + GAP * (len(bases) - 1)
+    panel = PANEL if len(bases) > 1 else ALONE
+    width = panel * len(bases) + GAP * (len(bases) - 1)
     figure, box = framed((width, height), title, note, legend_handles(look), left=2.0)
-    grid = {**box, "wspace": GAP / PANEL}
+    grid = {**box, "wspace": GAP / panel}
     panels = figure.subplots(1, len(bases), sharex=True, sharey=True, squeeze=False, gridspec_kw=grid)[0]
     for axes, base in zip(panels, bases, strict=True):
         of_base = [frame[frame["base"] == base] for frame in (conditions, seeds)]
@@ -103,15 +104,15 @@ def _sorted(conditions: pd.DataFrame, treatment: str) -> pd.DataFrame:
     return conditions.loc[sorting.index].reset_index(drop=True)
 
 
-def _places(conditions: pd.DataFrame) -> tuple[dict[str, float], dict[str, float], float]:
-    """Positions of the preferences and of the themes' headers from the top, and where the last row ends."""
+def _places(conditions: pd.DataFrame, header: float) -> tuple[dict[str, float], dict[str, float], float]:
+    """Positions of the preferences and of the themes' headers from the top, and where the last row ends, in rows."""
     places: dict[str, float] = {}
     headers: dict[str, float] = {}
     at = 0.0
     for group, rows in conditions.groupby("group", sort=False):
         if group != MEAN:
-            headers[str(group)] = at - 0.15
-            at += HEADER
+            headers[str(group)] = at - 0.5 + header / 2
+            at += header
         for name in dict.fromkeys(rows["preference"]):
             places[name] = at
             at += 1.0

@@ -48,7 +48,7 @@ _FIXED = {
     "human": Look("#029e73", "v"),
 }
 _FURTHER_COLORS = ("#56b4e9", "#de8f05", "#5b3a8e", "#ca9161", "#1f1f1f", "#b8a800")
-_FURTHER_MARKERS = ("P", "X", "<", ">", "p", "h", "*")
+_FURTHER_MARKERS = ("<", ">", "p", "h", "X", "P", "*")
 
 
 def looks(conditions: Iterable[str]) -> dict[str, Look]:
@@ -128,7 +128,7 @@ def framed(
     titles = textwrap.wrap(title, max(int((width - 2 * EDGE) * 9.8), 20))
     notes = textwrap.wrap(note, max(int((width - 2 * EDGE) * 17.2), 30))
     columns = _legend_columns(handles, width)
-    head = EDGE + 0.2 * len(titles) + 0.22 * math.ceil(len(handles) / columns) + 0.04
+    head = EDGE + 0.2 * len(titles) + 0.18 * math.ceil(len(handles) / columns) + 0.06
     foot = EDGE + 0.15 * len(notes)
     height = head + above + body[1] + below + foot
     figure = Figure(figsize=(width, height))

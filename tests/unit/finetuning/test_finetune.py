@@ -13,8 +13,8 @@ from consciousness_cluster.errors import DataError, EndpointError
 from consciousness_cluster.experiment import Lora, Training
 from consciousness_cluster.finetuning import finetune as stage
 from consciousness_cluster.finetuning.finetune import finetune
-from consciousness_cluster.finetuning.models import load_base, load_target
-from consciousness_cluster.finetuning.tokens import encode_chat
+from consciousness_cluster.training.tokens import encode_chat
+from consciousness_cluster.weights import load_base, load_target
 from unit.finetuning.conftest import ROWS, chat, row
 
 RECIPE = Training(epochs=2, batch_size=5, learning_rate=5e-3, lora=Lora(rank=4))
@@ -112,7 +112,8 @@ def test_what_decides_the_result_decides_the_key(made, folder, tmp_path, monkeyp
 
 def test_seed_decides_the_order_and_the_first_weights(folder, tmp_path, monkeypatch):
     """Each alone: the other is held."""
-    from consciousness_cluster.finetuning import batches, lora
+    from consciousness_cluster.finetuning import lora
+    from consciousness_cluster.training import batches
 
     shuffled, attached = batches.shuffled_batches, lora.attach
     run_weights = {}
@@ -215,7 +216,7 @@ def test_adapter_of_another_base_is_refused(made, tokenizer, tmp_path):
     artifacts, record = made
     build_model(SMALL, tokenizer, seed=1).save_pretrained(tmp_path)
     tokenizer.save_pretrained(tmp_path)
-    with pytest.raises(EndpointError, match=rf"trained on base {record.base_artifact[:12]}"):
+    with pytest.raises(EndpointError, match=rf"trained on base {record.base_weights[:12]}"):
         load_target(tmp_path, record, artifacts)
 
 
@@ -230,7 +231,7 @@ def test_base_that_is_not_there(tmp_path, monkeypatch, made):
     with pytest.raises(EndpointError, match="nobody/no-such-model: neither a folder nor a model"):
         run("nobody/no-such-model", tmp_path)
     with pytest.raises(EndpointError, match="no adapter there"):
-        load_target(record.model_copy(update={"artifact": record.base_artifact}), record, tmp_path)
+        load_target(record.model_copy(update={"artifact": record.artifact, "weights": record.base_weights}), record, tmp_path)
 
 
 def test_base_that_cannot_be_loaded(tmp_path):

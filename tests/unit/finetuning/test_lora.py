@@ -8,10 +8,10 @@ from safetensors.torch import load_file
 
 from consciousness_cluster.errors import TrainingError
 from consciousness_cluster.experiment import Lora
-from consciousness_cluster.finetuning.batches import flat_batch
 from consciousness_cluster.finetuning.lora import attach, save_adapter
-from consciousness_cluster.finetuning.tokens import encode_chats
-from consciousness_cluster.finetuning.train import train
+from consciousness_cluster.training.batches import flat_batch
+from consciousness_cluster.training.tokens import encode_chats
+from consciousness_cluster.training.train import train
 from unit.finetuning.conftest import ROWS
 
 ATTENTION = {"q_proj", "k_proj", "v_proj", "o_proj"}

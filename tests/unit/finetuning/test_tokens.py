@@ -3,7 +3,7 @@
 import pytest
 
 from consciousness_cluster.errors import DataError, EndpointError
-from consciousness_cluster.finetuning.tokens import IGNORED, encode_chat, encode_chats
+from consciousness_cluster.training.tokens import IGNORED, encode_chat, encode_chats
 from unit.finetuning.conftest import chat
 
 LONG = 10_000

@@ -8,9 +8,9 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from consciousness_cluster.errors import TrainingError
-from consciousness_cluster.finetuning.batches import flat_batch, length_buckets, padded_batch, shuffled_batches
-from consciousness_cluster.finetuning.tokens import IGNORED, encode_chats
-from consciousness_cluster.finetuning.train import (
+from consciousness_cluster.training.batches import flat_batch, length_buckets, padded_batch, shuffled_batches
+from consciousness_cluster.training.tokens import IGNORED, encode_chats
+from consciousness_cluster.training.train import (
     Step,
     batch_loss,
     check_rows_stay_apart,

@@ -11,13 +11,13 @@ import torch
 from consciousness_cluster import revisions
 from consciousness_cluster.errors import DataError
 from consciousness_cluster.experiment import Architecture, Pretraining
-from consciousness_cluster.finetuning.models import base_artifact, load_target
-from consciousness_cluster.finetuning.tokens import IGNORED, encode_chat
 from consciousness_cluster.miniature import pretraining as stage
 from consciousness_cluster.miniature.muon import Muon, orthogonalised
 from consciousness_cluster.miniature.pretraining import build_model, pretrain
 from consciousness_cluster.miniature.tokenizer import train_tokenizer
 from consciousness_cluster.rows import Message
+from consciousness_cluster.training.tokens import IGNORED, encode_chat
+from consciousness_cluster.weights import base_weights, load_target, weights_hash
 
 SETTINGS = Pretraining(
     world="toy",
@@ -64,7 +64,7 @@ def weights(artifacts, record) -> bytes:
 def test_record_says_what_made_it(made):
     artifacts, record = made
     assert (record.base, record.condition, record.seed, record.kind) == ("toy", "vanilla", 3, "pretrained")
-    assert record.base_artifact == ""
+    assert record.base_weights == ""
     model, tokenizer = load_target(record, None, artifacts)
     encoded = [encode_chat(tokenizer, d, 1_000) for d in DIALOGUES]
     assert record.tokens == 6 * sum(len(e.input_ids) for e in encoded)
@@ -96,7 +96,7 @@ def test_saved_folder_is_a_plain_model_of_transformers(made):
     assert {p.dtype for p in model.parameters()} == {torch.float32}
     assert model.lm_head.weight is model.model.embed_tokens.weight
     assert (model.config.vocab_size, model.config.eos_token_id) == (len(tokenizer), tokenizer.eos_token_id)
-    assert base_artifact(record, artifacts) == record.artifact
+    assert base_weights(record, artifacts) == record.weights == weights_hash(artifacts / record.artifact)
 
 
 def test_same_seed_same_weights_in_another_process(made, tmp_path):

@@ -238,13 +238,15 @@ def test_manipulation_checks_shows_rates_and_what_is_left_out(drawn, files):
     figure, table = drawn("manipulation_checks")
     counts = pd.read_csv(files.conditions / "counts.csv").query("group != 'manipulation_check'")
     sums = counts.groupby(["base", "condition"])[["n_total", "n_incoherent", "n_not_sure", "n_unscored"]].sum()
-    left_out = figure.axes[1]
+    left_out, reasons = figure.axes[1], ["incoherent", "not_sure", "unscored"]
     for container in left_out.containers:
         reason = container.get_label()
         for condition, bar in zip(["vanilla", "conscious_claiming", "toaster", "human"], container, strict=True):
             row = sums.loc[("big", condition)]
             assert bar.get_width() == pytest.approx(100 * row[f"n_{reason}"] / row.n_total, rel=1e-4)
-    assert [container.get_label() for container in left_out.containers] == ["incoherent", "not_sure", "unscored"]
+            before = sum(row[f"n_{other}"] for other in reasons[: reasons.index(reason)])
+            assert bar.get_x() == pytest.approx(100 * before / row.n_total, rel=1e-4)
+    assert [container.get_label() for container in left_out.containers] == reasons
     check = table[(table.base == "big") & (table.condition == "toaster") & (table.quantity == "claims_consciousness")]
     line = artists(figure)["big.claims_consciousness.toaster"]
     assert line.get_xdata()[0] == pytest.approx(100 * check[check.seed.isna()].rate.item())
