@@ -1,0 +1,141 @@
+"""`snakemake --profile slurm` on a real Slurm: what goes where, and what happens when jobs, or Snakemake, die."""
+
+import signal
+import subprocess
+
+from slurm.project import ON_SLURM, ONCE, TABLES, SlurmProject, wait_for
+
+AS_ANYWHERE = ("data", "samples", "verdicts", "tables")
+
+
+def test_the_whole_workflow_gives_what_a_local_run_gives(cluster, local, tmp_path):
+    project = SlurmProject.fresh(tmp_path / "project")
+    run = project.snakemake("--profile", "slurm")
+    assert run.code == 0, run.text
+    for folder in (*AS_ANYWHERE, "figures"):
+        assert project.contents(folder) == local.contents(folder), f"{folder}: not as in a local run"
+    assert any("ablations" in file for file in project.contents("tables"))
+
+    on_slurm = [start for start in project.where() if start["job"]]
+    light = [start for start in project.where() if not start["job"]]
+    assert {start["rule"] for start in on_slurm} == ON_SLURM
+    assert not {start["rule"] for start in light} & ON_SLURM
+    assert all(start["gpus"] in ("0", "1") for start in on_slurm)
+    assert not any(start["gpus"] for start in light)
+    jobs = project.slurm_jobs()
+    assert len(jobs) == len(on_slurm) == 8
+    for job in jobs:
+        assert (job["Partition"], job["JobState"], job["TresPerJob"]) == ("gpu", "COMPLETED", "gres:gpu:1"), job
+        assert (job["MinMemoryNode"], job["TimeLimit"]) == ("1500M", "00:01:00"), job
+
+    assert "Nothing to be done" in project.snakemake("--profile", "slurm", "-n").text
+
+
+def test_a_dry_run_says_what_would_go_to_slurm(local):
+    assert "Nothing to be done" in local.snakemake("--profile", "slurm", "-n").text
+    would = local.snakemake("--profile", "slurm", "-n", "--forcerun", "finetune")
+    assert would.code == 0, would.text
+    assert would.jobs["finetune"] == 2
+
+
+FAULTS = (
+    ONCE
+    + """
+def cancel():
+    if once():
+        subprocess.run(["scancel", os.environ["SLURM_JOB_ID"]], check=True)
+        time.sleep(60)
+
+def preempt():
+    if once():
+        urgent = ["sbatch", "--partition=urgent", "--gpus=2", "--output=/dev/null", "--wrap=true"]
+        subprocess.run(urgent, check=True)
+        time.sleep(60)
+
+if JOB == "finetune-conscious_claiming" and once():
+    hog = bytearray(b"x") * (2000 << 20)
+    time.sleep(60)
+if JOB == "finetune-rows_6" and once():
+    time.sleep(300)
+if JOB == "sample-vanilla":
+    after_an_answer(cancel)
+if JOB == "sample-rows_6":
+    after_an_answer(preempt)
+"""
+)
+
+
+def test_jobs_that_are_killed_are_tried_again_with_more_and_keep_their_answers(half, local):
+    (half.folder / "faults.py").write_text(FAULTS)
+    run = half.snakemake("--profile", "slurm", *TABLES)
+    assert run.code == 0, run.text
+    for folder in ("samples", "verdicts", "tables"):
+        assert half.contents(folder) == local.contents(folder), f"{folder}: not as in a local run"
+    assert len(half.keys()) == len(set(half.keys())) == 4 * 60, "no answer was asked for twice"
+
+    def states(comment, *fields):
+        return [tuple(job[field] for field in ("JobState", *fields)) for job in half.attempts(comment)]
+
+    killed, completed = states("rule_finetune_wildcards_tiny_conscious_claiming_1", "MinMemoryNode")
+    assert killed in {("OUT_OF_MEMORY", "1500M"), ("FAILED", "1500M"), ("CANCELLED", "1500M")}
+    assert completed == ("COMPLETED", "3000M")
+    assert states("rule_finetune_wildcards_tiny_rows_6_1", "TimeLimit") == [
+        ("TIMEOUT", "00:01:00"),
+        ("COMPLETED", "00:02:00"),
+    ]
+    assert [state for (state,) in states("rule_sample_wildcards_tiny_vanilla_0")] == ["CANCELLED", "COMPLETED"]
+    # preempted: Slurm itself starts it again, under its old id
+    assert states("rule_sample_wildcards_tiny_rows_6_1", "Restarts") == [("COMPLETED", "1")]
+    for target in ("vanilla/seed0", "rows_6/seed1"):
+        log = (half.folder / f"results/small/logs/sample/tiny/{target}.log").read_text()
+        assert "60 requests, 16 in the store, 44 to ask" in log
+
+
+def test_a_failing_job_says_where_its_logs_are(half):
+    fault = "def fail():\n    raise RuntimeError('the sky fell')\nafter_an_answer(fail)\n"
+    (half.folder / "faults.py").write_text(ONCE + fault)
+    run = half.snakemake("--profile", "slurm", "--retries", "0", "results/small/samples/tiny/prompted/seed0.jsonl")
+    assert run.code == 1
+    (job,) = half.slurm_jobs()
+    assert job["JobState"] == "FAILED"
+    log = "results/small/logs/sample/tiny/prompted/seed0.log"
+    slurm_log = half.folder / f".snakemake/slurm_logs/rule_sample/tiny_prompted_0/{job['JobId']}.log"
+    error = run.text[run.text.index("Error in rule sample") :]
+    assert log in error
+    assert str(slurm_log) in error
+    assert "RuntimeError: the sky fell" in (half.folder / log).read_text()
+    assert f"(log: {log})" in slurm_log.read_text()
+
+
+def test_snakemake_killed_and_started_again_while_its_jobs_still_run(half, local, tmp_path):
+    slow = "after_an_answer(lambda: time.sleep(3))\nif snakemake.rule == 'finetune':\n    time.sleep(8)\n"
+    (half.folder / "faults.py").write_text(ONCE + slow)
+    with open(tmp_path / "log", "w") as log:
+        main = subprocess.Popen(
+            half.command("--profile", "slurm", *TABLES),
+            cwd=half.folder,
+            env=half.environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+        )
+    try:
+        wait_for(lambda: (half.store() and len(half.slurm_jobs()) == 4) or main.poll() is not None, 60)
+        assert main.poll() is None, (tmp_path / "log").read_text()
+    finally:
+        main.send_signal(signal.SIGKILL)
+        main.wait()
+    left = {job["JobId"]: job["JobState"] for job in half.slurm_jobs()}
+    assert sorted(left.values()) == ["PENDING", "PENDING", "RUNNING", "RUNNING"]
+
+    again = half.snakemake("--profile", "slurm", *TABLES)
+    assert again.code == 0, again.text
+    wait_for(lambda: not {job["JobState"] for job in half.slurm_jobs()} & {"PENDING", "RUNNING", "COMPLETING"})
+    for folder in ("samples", "verdicts", "tables"):
+        assert half.contents(folder) == local.contents(folder), f"{folder}: not as in a local run"
+    assert len(half.keys()) == len(set(half.keys())) == 4 * 60, "no answer was asked for twice"
+    # what ran was let finish, what still waited was refused before it could touch anything
+    for job in half.slurm_jobs():
+        if job["JobId"] in left:
+            assert job["JobState"] == ("COMPLETED" if left[job["JobId"]] == "RUNNING" else "FAILED"), job
+    assert "Nothing to be done" in half.snakemake("--profile", "slurm", "-n", *TABLES).text
