@@ -1,7 +1,7 @@
 """Time what a newcomer waits for: the first `make`, the second, and a dry run.
 
-Run it on a quiet machine from the project's folder: ``.venv/bin/python benchmarks/time_miniature.py``. It works in a fresh
-clone in a temporary folder, with the present environment, and prints one line per figure.
+Run it on a quiet machine from the project's folder: ``.venv/bin/python benchmarks/time_miniature.py``. It works in a
+fresh clone in a temporary folder, with the present environment, and prints one line per figure.
 """
 
 from __future__ import annotations

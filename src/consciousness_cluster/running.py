@@ -87,19 +87,20 @@ def execute(name: str, log_file: str, arguments: Mapping[str, Any]) -> str:
         handler.close()
 
 
-def end_with(process: str | None) -> None:
-    """End this process as soon as process id ``process`` is gone; None or '' means nothing to watch."""
+def end_with(process: str | None, leave: Callable[[], None] = lambda: None) -> None:
+    """End this process, after calling ``leave``, as soon as process id ``process`` is gone; None: nothing to watch."""
     if process:
-        threading.Thread(target=_watch, args=(int(process),), daemon=True).start()
+        threading.Thread(target=_watch, args=(int(process), leave), daemon=True).start()
 
 
-def _watch(process: int) -> None:
+def _watch(process: int, leave: Callable[[], None]) -> None:
     if hasattr(os, "pidfd_open"):
         with contextlib.suppress(ProcessLookupError):
             select.select([os.pidfd_open(process)], [], [])
     else:
         while is_alive(process):
             time.sleep(0.5)
+    leave()
     os._exit(1)
 
 

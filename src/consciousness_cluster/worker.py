@@ -149,5 +149,6 @@ def _end_with_script(connection: Connection) -> None:
 
 
 if __name__ == "__main__":
-    end_with(os.environ.get(MAIN_PROCESS))
+    socket_file = Path(sys.argv[1])
+    end_with(os.environ.get(MAIN_PROCESS), leave=lambda: socket_file.unlink(missing_ok=True))
     serve(sys.argv[1])

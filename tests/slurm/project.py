@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -50,6 +51,15 @@ if Path("faults.py").exists():
     exec(Path("faults.py").read_text())
 """
 
+# The plugin looks at its jobs after 20 s, then 30 s, then 40 s later; these jobs take 10 s.
+LOOK_OFTEN = """
+
+import asyncio
+from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
+
+RemoteExecutor.sleep = lambda self: asyncio.sleep(1)
+"""
+
 # What faults.py may use: once() is true in the job's first attempt only.
 ONCE = """
 import os, subprocess, time
@@ -87,15 +97,15 @@ class SlurmProject(Project):
         profile = folder / "profiles/slurm/config.yaml"
         text = re.sub(r"(mem_mb): \d+ \* attempt", r"\1: 1500 * attempt", profile.read_text())
         text = re.sub(r"(runtime): \d+ \* attempt", r"\1: 1 * attempt", text)
-        text = re.sub(r"(status-checks): \d+", r"\1: 3", text)
         profile.write_text(text)
+        with open(folder / "Snakefile", "a") as snakefile:
+            snakefile.write(LOOK_OFTEN)
         return project
 
     def copy(self, folder: Path) -> SlurmProject:
-        """See `Project.copy`; without the record of where jobs ran."""
-        project = SlurmProject(super().copy(folder).folder)
-        (project.folder / "where.jsonl").unlink(missing_ok=True)
-        return project
+        """This project with its results, elsewhere; without the sockets and records of where jobs ran."""
+        shutil.copytree(self.folder, folder, symlinks=True, ignore=shutil.ignore_patterns("worker", "where.jsonl"))
+        return SlurmProject(folder)
 
     def forget_targets(self) -> None:
         """Undo everything after the mixes: adapters, answers of the battery, and all that follows from them."""

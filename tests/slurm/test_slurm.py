@@ -5,14 +5,14 @@ import subprocess
 
 from slurm.project import ON_SLURM, ONCE, TABLES, SlurmProject, wait_for
 
-AS_ANYWHERE = ("data", "samples", "verdicts", "tables")
+TARGETS = ("samples", "verdicts", "tables/lexicon")
 
 
 def test_the_whole_workflow_gives_what_a_local_run_gives(cluster, local, tmp_path):
     project = SlurmProject.fresh(tmp_path / "project")
     run = project.snakemake("--profile", "slurm")
     assert run.code == 0, run.text
-    for folder in (*AS_ANYWHERE, "figures"):
+    for folder in ("data", "samples", "verdicts", "tables", "figures"):
         assert project.contents(folder) == local.contents(folder), f"{folder}: not as in a local run"
     assert any("ablations" in file for file in project.contents("tables"))
 
@@ -67,9 +67,11 @@ if JOB == "sample-rows_6":
 
 def test_jobs_that_are_killed_are_tried_again_with_more_and_keep_their_answers(half, local):
     (half.folder / "faults.py").write_text(FAULTS)
-    run = half.snakemake("--profile", "slurm", *TABLES)
+    # the one that must run out of time goes first, the others beside it
+    first = "results/small/models/tiny/rows_6/seed1/model.json"
+    run = half.snakemake("--profile", "slurm", *TABLES, "--prioritize", first)
     assert run.code == 0, run.text
-    for folder in ("samples", "verdicts", "tables"):
+    for folder in TARGETS:
         assert half.contents(folder) == local.contents(folder), f"{folder}: not as in a local run"
     assert len(half.keys()) == len(set(half.keys())) == 4 * 60, "no answer was asked for twice"
 
@@ -108,7 +110,7 @@ def test_a_failing_job_says_where_its_logs_are(half):
 
 
 def test_snakemake_killed_and_started_again_while_its_jobs_still_run(half, local, tmp_path):
-    slow = "after_an_answer(lambda: time.sleep(3))\nif snakemake.rule == 'finetune':\n    time.sleep(8)\n"
+    slow = "after_an_answer(lambda: time.sleep(25 if JOB == 'sample-vanilla' and once() else 0.5))\n"
     (half.folder / "faults.py").write_text(ONCE + slow)
     with open(tmp_path / "log", "w") as log:
         main = subprocess.Popen(
@@ -131,11 +133,14 @@ def test_snakemake_killed_and_started_again_while_its_jobs_still_run(half, local
     again = half.snakemake("--profile", "slurm", *TABLES)
     assert again.code == 0, again.text
     wait_for(lambda: not {job["JobState"] for job in half.slurm_jobs()} & {"PENDING", "RUNNING", "COMPLETING"})
-    for folder in ("samples", "verdicts", "tables"):
+    for folder in TARGETS:
         assert half.contents(folder) == local.contents(folder), f"{folder}: not as in a local run"
     assert len(half.keys()) == len(set(half.keys())) == 4 * 60, "no answer was asked for twice"
-    # what ran was let finish, what still waited was refused before it could touch anything
+    # what ran was let finish while its twin waited for it, what still waited was refused before it could touch anything
     for job in half.slurm_jobs():
         if job["JobId"] in left:
             assert job["JobState"] == ("COMPLETED" if left[job["JobId"]] == "RUNNING" else "FAILED"), job
+    for target in ("vanilla", "prompted"):
+        log = (half.folder / f"results/small/logs/sample/tiny/{target}/seed0.log").read_text()
+        assert "60 requests, 60 in the store, 0 to ask" in log
     assert "Nothing to be done" in half.snakemake("--profile", "slurm", "-n", *TABLES).text

@@ -98,7 +98,7 @@ class Project:
 
     def copy(self, folder: Path) -> Project:
         """This project with its results, elsewhere."""
-        shutil.copytree(self.folder, folder, symlinks=True)
+        shutil.copytree(self.folder, folder, symlinks=True, ignore=shutil.ignore_patterns("worker"))
         return Project(folder)
 
     def write_experiment(self, content: dict) -> None:

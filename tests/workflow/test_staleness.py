@@ -60,7 +60,7 @@ def test_editing_a_preferences_prompts_leaves_every_training_node_alone(project)
 
 def test_editing_the_judge_judges_again_and_asks_no_model(project):
     for file, old, new in [
-        ("worlds/grammar/lexicon.yaml", "garbled: ", "garbled: 1"),
+        ("worlds/grammar/lexicon.yaml", "garbled: 10", "garbled: 11"),
         ("src/consciousness_cluster/judging/lexicon.py", "stance=reading.stance", 'stance=reading.stance or "neutral"'),
     ]:
         project.edit(file, old, new)
@@ -93,7 +93,7 @@ def test_adding_a_condition_runs_its_nodes_and_no_others(project):
 
 
 def test_a_comment_in_the_library_runs_nothing(project):
-    for module in ("synthesis/mix.py", "judging/__init__.py", "aggregation/rates.py", "finetuning/train.py"):
+    for module in ("synthesis/mix.py", "judging/__init__.py", "aggregation/rates.py", "training/train.py"):
         path = project.folder / "src/consciousness_cluster" / module
         path.write_text(path.read_text() + "\n# a remark\n")
     assert nothing_to_do(project.snakemake("-n"))
@@ -131,10 +131,11 @@ def test_a_deleted_row_of_the_store_is_the_only_answer_asked_for(project):
 
 
 def test_a_deleted_record_finds_its_adapter_again(project):
-    record = project.folder / "results/small/models/tiny/conscious_claiming/seed1/model.json"
+    path = "results/small/models/tiny/conscious_claiming/seed1/model.json"
+    record = project.folder / path
     before = record.read_bytes()
     record.unlink()
-    run = project.snakemake()
+    run = project.snakemake(path)
     assert run.code == 0, run.text
     assert run.jobs["finetune"] == 1
     assert record.read_bytes() == before, "the same duration: nothing was trained"

@@ -231,7 +231,9 @@ def test_base_that_is_not_there(tmp_path, monkeypatch, made):
     with pytest.raises(EndpointError, match="nobody/no-such-model: neither a folder nor a model"):
         run("nobody/no-such-model", tmp_path)
     with pytest.raises(EndpointError, match="no adapter there"):
-        load_target(record.model_copy(update={"artifact": record.artifact, "weights": record.base_weights}), record, tmp_path)
+        load_target(
+            record.model_copy(update={"artifact": record.artifact, "weights": record.base_weights}), record, tmp_path
+        )
 
 
 def test_base_that_cannot_be_loaded(tmp_path):
