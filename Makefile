@@ -1,19 +1,20 @@
-# make         set up .venv, run the miniature experiment, say where its results are
+# make         set up .venv, run the miniature experiment, say where its results are (EXPERIMENT=name: another one)
 # make test    set up .venv, run all tests
 # make lock    resolve requirements.in again
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 CORES ?= all
-RESULTS := results/miniature
-export PYTHONPATH := src
+EXPERIMENT ?= $(shell sed -n 's/^experiment: *//p' config.yaml)
+RESULTS := results/$(EXPERIMENT)
+SNAKEMAKE := $(BIN)/snakemake --config experiment=$(EXPERIMENT)
 
-.PHONY: run test lock clean
+.PHONY: run test lock
 run: $(VENV)/installed
-	$(BIN)/snakemake --cores $(CORES) --quiet rules host
-	@if [ ! $(RESULTS)/report.html -nt $(RESULTS)/report.stamp ]; then \
-		$(BIN)/snakemake --quiet all --report $(RESULTS)/report.html; fi
-	@$(BIN)/python -m consciousness_cluster.reporting.headline $(RESULTS)
+	$(SNAKEMAKE) --cores $(CORES) --quiet rules host reason
+	@if [ ! -e $(RESULTS)/report.html ] || [ -n "$$(find $(RESULTS)/figures -name '*.svg' -newer $(RESULTS)/report.html)" ]; then \
+		$(SNAKEMAKE) --quiet all --report $(RESULTS)/report.html; fi
+	@PYTHONPATH=src $(BIN)/python -m consciousness_cluster.reporting.headline $(RESULTS)
 
 test: $(VENV)/installed
 	$(BIN)/python -m pytest
@@ -31,6 +32,3 @@ lock:
 	( echo '# Made by `make lock` from requirements.in; exactly what runs.'; \
 	  $(BIN)/pip freeze --exclude pip --exclude setuptools | sed 's/+cpu$$//' ) > requirements.lock
 	touch $(VENV)/installed
-
-clean:
-	rm -rf results .snakemake

@@ -97,9 +97,7 @@ def test_a_failed_job_names_its_log(project):
     record = "results/small/models/tiny/conscious_claiming/seed1/model.json"
     (project.folder / record).unlink()
     (project.folder / "results/small/data/mixes/tiny/conscious_claiming/seed1.jsonl").write_text("{}\n")
-    run = project.snakemake(
-        "--allowed-rules", "finetune", "results/small/models/tiny/conscious_claiming/seed1/model.json"
-    )
+    run = project.snakemake(record)
     assert run.code != 0
     assert "seed1.jsonl: line 1: messages: missing, but required" in run.text
     assert "results/small/logs/finetune/tiny/conscious_claiming/seed1.log" in run.text
