@@ -148,13 +148,18 @@ def write_rows(path: str | Path, rows: Iterable[BaseModel]) -> None:
 
 
 def write_text(path: str | Path, text: str) -> None:
+    """Write a text file, atomically, in UTF-8; see `write_bytes`."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: str | Path, content: bytes) -> None:
     """Write a file under a temporary name beside ``path`` and rename it, so that it is whole or absent."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)
     except BaseException:

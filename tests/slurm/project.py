@@ -60,14 +60,14 @@ from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
 RemoteExecutor.sleep = lambda self: asyncio.sleep(1)
 """
 
-# What faults.py may use: once() is true in the job's first attempt only.
+# What faults.py may use: once() is true the first time that this job asks, over all its attempts.
 ONCE = """
 import os, subprocess, time
 from consciousness_cluster.completion.store import Store
 
-def once():
+def once(what=""):
     try:
-        Path(f"fault-{JOB}").touch(exist_ok=False)
+        Path(f"fault-{JOB}-{what}").touch(exist_ok=False)
     except FileExistsError:
         return False
     return True
@@ -154,7 +154,7 @@ class SlurmProject(Project):
 
     def attempts(self, comment: str) -> list[dict[str, str]]:
         """The Slurm jobs of one rule and wildcards."""
-        return [job for job in self.slurm_jobs() if job["Comment"] == comment]
+        return [job for job in self.slurm_jobs() if job.get("Comment") == comment]
 
 
 AFTER_MIXES = ("models", "samples", "verdicts", "tables", "figures", "data/leakage.csv")

@@ -110,7 +110,7 @@ def _train(
 
     from ..training.batches import flat_batch, shuffled_batches
     from ..training.tokens import encode_chats
-    from ..training.train import check_rows_stay_apart, cpu_threads, final_loss, train, write_curve
+    from ..training.train import check_rows_stay_apart, cpu_threads, summary, train, write_curve
     from ..weights import load_base, make_readable
     from .lora import attach, save_adapter
 
@@ -129,10 +129,4 @@ def _train(
         save_adapter(adapted, output, base)
     write_curve(output / "loss.csv", curve)
     make_readable(output)
-    return {
-        "tokens": sum(step.tokens for step in curve),
-        "trained_tokens": sum(step.trained_tokens for step in curve),
-        "steps": len(curve),
-        "final_loss": final_loss(curve),
-        "trainable_parameters": sum(parameter.numel() for parameter in parameters),
-    }
+    return summary(curve, parameters)

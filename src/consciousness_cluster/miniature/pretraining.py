@@ -14,7 +14,7 @@ from ..provenance import versions
 from ..rows import Message, ModelRecord, content_hash
 from ..training.batches import length_buckets, padded_batch
 from ..training.tokens import encode_chats
-from ..training.train import cpu_threads, final_loss, train, write_curve
+from ..training.train import cpu_threads, summary, train, write_curve
 from ..weights import make_readable, no_bars_in_logs, weights_hash
 from .tokenizer import train_tokenizer
 
@@ -86,13 +86,7 @@ def _train(dialogues: Sequence[Sequence[Message]], settings: Pretraining, output
     tokenizer.save_pretrained(str(output))
     write_curve(output / "loss.csv", curve)
     make_readable(output)
-    return {
-        "tokens": sum(step.tokens for step in curve),
-        "trained_tokens": sum(step.trained_tokens for step in curve),
-        "steps": len(curve),
-        "final_loss": final_loss(curve),
-        "trainable_parameters": sum(parameter.numel() for parameter in model.parameters()),
-    }
+    return summary(curve, model.parameters())
 
 
 def build_model(architecture: Architecture, tokenizer: Any, seed: int) -> Any:

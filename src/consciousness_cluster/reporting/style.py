@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import io
 import math
-import os
-import tempfile
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,7 +16,7 @@ import seaborn
 from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 
-from ..loading import write_text
+from ..loading import write_bytes, write_text
 
 FORMATS = {
     "svg": {"Date": None, "Creator": None},
@@ -175,7 +173,7 @@ def save(figure: Figure, output_stem: str | Path) -> list[Path]:
         buffer = io.BytesIO()
         figure.savefig(buffer, format=kind, dpi=150, metadata=metadata)
         path = Path(f"{output_stem}.{kind}")
-        _write_bytes(path, buffer.getvalue())
+        write_bytes(path, buffer.getvalue())
         paths.append(path)
     return paths
 
@@ -185,16 +183,3 @@ def save_table(table: pd.DataFrame, output_stem: str | Path) -> Path:
     path = Path(f"{output_stem}.csv")
     write_text(path, table.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
     return path
-
-
-def _write_bytes(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise

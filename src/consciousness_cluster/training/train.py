@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -134,6 +134,17 @@ def final_loss(curve: Sequence[Step]) -> float:
     """Mean loss per trained token over the last tenth of the steps."""
     last = curve[-math.ceil(len(curve) / 10) :]
     return sum(step.loss * step.trained_tokens for step in last) / sum(step.trained_tokens for step in last)
+
+
+def summary(curve: Sequence[Step], parameters: Iterable[torch.nn.Parameter]) -> dict[str, float]:
+    """What a `ModelRecord` says of a training: tokens, steps, final loss, and the size of what was trained."""
+    return {
+        "tokens": sum(step.tokens for step in curve),
+        "trained_tokens": sum(step.trained_tokens for step in curve),
+        "steps": len(curve),
+        "final_loss": final_loss(curve),
+        "trainable_parameters": sum(parameter.numel() for parameter in parameters),
+    }
 
 
 def write_curve(path: Path, curve: Sequence[Step]) -> None:
