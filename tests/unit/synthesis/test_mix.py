@@ -5,7 +5,6 @@ import random
 from collections import Counter
 
 import pytest
-from unit.completion.fakes import CountingEndpoint
 
 from consciousness_cluster.completion import Response
 from consciousness_cluster.errors import DataError
@@ -15,6 +14,7 @@ from consciousness_cluster.synthesis.instructions import answer_instructions
 from consciousness_cluster.synthesis.leakage import check_leakage
 from consciousness_cluster.synthesis.mix import build_mix, choose
 from consciousness_cluster.synthesis.rows import copy_identity_rows
+from unit.completion.fakes import CountingEndpoint
 
 ROWS = [IdentityRow(group=f"g{n % 3}", prompt=f"question {n}", answer=f"answer {n}") for n in range(30)]
 
