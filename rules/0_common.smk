@@ -22,10 +22,13 @@ from consciousness_cluster.loading import read_yaml
 from consciousness_cluster.provenance import fingerprint
 from consciousness_cluster.reporting.facts import ablation_facts
 from consciousness_cluster.running import MAIN_PROCESS, WORKER
+from consciousness_cluster.synthesis.check import SPARE_PROMPTS, check_training_data
 
 try:
     EXPERIMENT = load_experiment(load_config(config, ROOT).experiment, ROOT)
     ITEMS = load_battery(ROOT / "battery" / EXPERIMENT.battery)
+    if workflow.is_main_process:
+        check_training_data(EXPERIMENT, ROOT)
 except ClusterError as error:
     raise WorkflowError(str(error)) from None
 

@@ -96,7 +96,6 @@ else:
             mem_mb=500,
             runtime=5,
         params:
-            # a few more than are needed, because an answer that does not end is left out
             rows=max(
                 [
                     t.training.instruction_rows
@@ -105,7 +104,7 @@ else:
                 ],
                 default=1,
             )
-            + 30,
+            + SPARE_PROMPTS,
             seed=EXPERIMENT.seed,
             algorithm=fingerprint("synthesis.rows"),
         message:

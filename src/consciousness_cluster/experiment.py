@@ -7,12 +7,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+from pydantic import AfterValidator, Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from .errors import ConfigError, nearest
 from .loading import Strict, load_yaml, read_yaml, validate
 
 VANILLA = "vanilla"
+RESERVED = ("store", "artifacts")
+"""Folders of ``results/`` that all experiments share."""
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.]*$")]
 
 
@@ -52,7 +54,7 @@ class Architecture(Strict):
 
 
 class Pretraining(Strict):
-    """How a base is made from a world (shared/miniature recipe): Muon for matrices, AdamW for the rest."""
+    """How a base is made from a world: Muon for matrices, AdamW for the rest, loss on the assistant's tokens only."""
 
     world: Name
     seed: NonNegativeInt = 0
@@ -84,7 +86,13 @@ class Base(Strict):
         return self
 
 
-Seeds = Annotated[list[PositiveInt], Field(min_length=1)]
+def _distinct(seeds: list[int]) -> list[int]:
+    if len(set(seeds)) < len(seeds):
+        raise ValueError(f"found {seeds}, expected each seed once")
+    return seeds
+
+
+Seeds = Annotated[list[PositiveInt], Field(min_length=1), AfterValidator(_distinct)]
 
 
 class Condition(Strict):
@@ -211,6 +219,8 @@ class Experiment(Strict):
 
     @model_validator(mode="after")
     def _names_exist(self) -> Experiment:
+        if self.name in RESERVED:
+            raise ValueError(f"name: {self.name!r} is the name of a folder that experiments share, expected another")
         if VANILLA not in self.conditions or self.conditions[VANILLA] != Condition():
             raise ValueError(f"conditions: expected '{VANILLA}: {{}}' (the untouched base) among the conditions")
         for name in self.conditions.keys() & self.ablations.keys():

@@ -146,6 +146,17 @@ def test_an_ablation_resolves_to_its_parents_recipe_with_one_change(project):
     assert ablation.model_copy(update={"lora": parent.lora}) == parent
 
 
+def test_a_seed_given_twice(project):
+    assert "seeds: found [1, 2, 1], expected each seed once" in problem(project, seeds=[1, 2, 1])
+
+
+def test_a_name_that_results_need(project):
+    content = copy.deepcopy(MINIMAL) | {"name": "store"}
+    (project / "experiments" / "store.yaml").write_text(yaml.safe_dump(content))
+    with pytest.raises(ConfigError, match="name: 'store' is the name of a folder"):
+        load_experiment("store", project)
+
+
 def test_an_unknown_key_of_the_config_is_named(project):
     with pytest.raises(ConfigError, match=r"config\.yaml: experimnt: unknown key; did you mean 'experiment'\?"):
         load_config({"experimnt": "x", "experiment": "y"}, project)
