@@ -1,6 +1,9 @@
 # make         set up .venv, run the miniature experiment, say where its results are (EXPERIMENT=name: another one)
 # make test    set up .venv, run all tests
 # make lock    resolve requirements.in again
+ifneq ($(words $(CURDIR)),1)
+$(error Snakemake cannot run its jobs from a folder whose path holds a space: $(CURDIR))
+endif
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin

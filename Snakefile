@@ -34,4 +34,4 @@ rule all:
 # The ablations alone, and what they need (their parents, vanilla, and the declared controls).
 rule ablations:
     input:
-        asked_for("ablations"),
+        lambda wildcards: asked_for_ablations(),

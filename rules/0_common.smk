@@ -16,19 +16,31 @@ from consciousness_cluster import revisions
 from consciousness_cluster.aggregation.dictionary import DICTIONARY
 from consciousness_cluster.artifacts import hold_run_lock
 from consciousness_cluster.battery import load_battery
-from consciousness_cluster.errors import ClusterError
+from consciousness_cluster.errors import ClusterError, nearest
 from consciousness_cluster.experiment import load_config, load_experiment
+from consciousness_cluster.judging.lexicon import check_readable
 from consciousness_cluster.loading import read_yaml
 from consciousness_cluster.provenance import fingerprint
 from consciousness_cluster.reporting.facts import ablation_facts
 from consciousness_cluster.running import MAIN_PROCESS, WORKER
-from consciousness_cluster.synthesis.check import SPARE_PROMPTS, check_training_data
+from consciousness_cluster.synthesis.check import (
+    IDENTITY_ROWS,
+    INSTRUCTION_PROMPTS,
+    check_training_data,
+)
 
 try:
     EXPERIMENT = load_experiment(load_config(config, ROOT).experiment, ROOT)
     ITEMS = load_battery(ROOT / "battery" / EXPERIMENT.battery)
     if workflow.is_main_process:
         check_training_data(EXPERIMENT, ROOT)
+        for name, judge in EXPERIMENT.judges.items():
+            check_readable(
+                ROOT / "experiments" / f"{EXPERIMENT.name}.yaml",
+                name,
+                ROOT / "worlds" / f"{judge.world}.yaml",
+                ITEMS,
+            )
 except ClusterError as error:
     raise WorkflowError(str(error)) from None
 
@@ -172,7 +184,7 @@ WORLDS_SAY = (
 FIGURES = {
     "conditions": ["preferences", "targets", "manipulation_checks"]
     + ["negative_control"] * (len(EXPERIMENT.bases) > 1)
-    + ["planted"] * bool(PRETRAINED),
+    + ["planted"] * (WORLDS_SAY is not None),
     "ablations": ["ablations"] * ("ablations" in SCOPES),
 }
 
@@ -207,3 +219,10 @@ def asked_for(scope):
             suffix=FORMATS,
         ),
     ]
+
+
+def asked_for_ablations():
+    """Like `asked_for`, but an experiment without ablations is a mistake."""
+    if "ablations" not in SCOPES:
+        raise WorkflowError(f"experiments/{EXPERIMENT.name}.yaml declares no ablations")
+    return asked_for("ablations")

@@ -66,14 +66,7 @@ else:
             mem_mb=500,
             runtime=5,
         params:
-            rows=max(
-                [
-                    t.training.identity_rows
-                    for t in EXPERIMENT.targets.values()
-                    if t.trained
-                ],
-                default=1,
-            ),
+            rows=IDENTITY_ROWS,
             seed=EXPERIMENT.seed,
             algorithm=fingerprint("synthesis.rows"),
         message:
@@ -96,15 +89,7 @@ else:
             mem_mb=500,
             runtime=5,
         params:
-            rows=max(
-                [
-                    t.training.instruction_rows
-                    for t in EXPERIMENT.targets.values()
-                    if t.trained
-                ],
-                default=1,
-            )
-            + SPARE_PROMPTS,
+            rows=INSTRUCTION_PROMPTS,
             seed=EXPERIMENT.seed,
             algorithm=fingerprint("synthesis.rows"),
         message:
@@ -129,11 +114,6 @@ rule answer_instructions:
         mem_mb=2000,
         runtime=30,
     params:
-        rows=lambda wildcards: max(
-            t.training.instruction_rows
-            for t in EXPERIMENT.targets.values()
-            if t.trained and t.base == wildcards.base
-        ),
         max_tokens=EXPERIMENT.sampling.max_tokens,
         batch_size=lambda wildcards: base_of(wildcards).batch_size,
         artifacts=ARTIFACTS,
@@ -192,7 +172,6 @@ rule check_leakage:
         mem_mb=1000,
         runtime=10,
     params:
-        battery=BATTERY,
         targets=[path for path, target in EXPERIMENT.targets.items() if target.trained],
         algorithm=fingerprint("synthesis.leakage"),
     message:

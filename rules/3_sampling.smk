@@ -21,7 +21,6 @@ rule sample:
         mem_mb=2000,
         runtime=30,
     params:
-        battery=BATTERY,
         system_prompt=lambda wildcards: target_of(wildcards).system_prompt,
         sampling=EXPERIMENT.sampling.model_dump(),
         batch_size=lambda wildcards: base_of(wildcards).batch_size,

@@ -24,7 +24,6 @@ rule judge:
         mem_mb=500,
         runtime=10,
     params:
-        battery=BATTERY,
         algorithm=fingerprint("judging", "judging.lexicon"),
     message:
         "Judge {wildcards.judge} reads {wildcards.base} {wildcards.condition} seed {wildcards.seed}"

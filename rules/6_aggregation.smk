@@ -28,7 +28,6 @@ rule aggregate:
         runtime=15,
     params:
         folder=f"{RESULTS}/tables/{{judge}}/{{scope}}",
-        battery=BATTERY,
         analysis=EXPERIMENT.analysis.model_dump(),
         targets=lambda wildcards: [
             target.model_dump() for target in targets_in(wildcards.scope)
@@ -41,7 +40,7 @@ rule aggregate:
         "../workflow/scripts/6_aggregate.py"
 
 
-if any(base.pretraining for base in EXPERIMENT.bases.values()):
+if WORLDS_SAY is not None:
 
     rule list_planted:
         input:

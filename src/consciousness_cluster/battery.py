@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 
@@ -69,13 +70,21 @@ def load_battery(folder: str | Path) -> list[Preference]:
     """Load every ``*.yaml`` of ``folder``, sorted by name.
 
     Raises:
-        ConfigError: no such folder or no file in it, a mistake in a file, a file not named after its
-            preference, or a prompt that stands in two files.
+        ConfigError: no such folder or no file in it, or as `load_preferences`.
     """
-    folder = Path(folder)
-    files = sorted(folder.glob("*.yaml"))
+    files = sorted(Path(folder).glob("*.yaml"))
     if not files:
         raise ConfigError(folder, ["battery not found, expected a folder with one YAML file per preference"])
+    return load_preferences(files)
+
+
+def load_preferences(files: Iterable[str | Path]) -> list[Preference]:
+    """Load the battery that consists of ``files``, in their order.
+
+    Raises:
+        ConfigError: a mistake in a file, a file not named after its preference, or a prompt that stands in two files.
+    """
+    files = [Path(file) for file in files]
     preferences = [load_yaml(Preference, file) for file in files]
     owner: dict[str, Path] = {}
     for file, preference in zip(files, preferences, strict=True):

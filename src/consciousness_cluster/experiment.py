@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from .errors import ConfigError, nearest
 from .loading import Strict, load_yaml, read_yaml, validate
@@ -16,6 +17,9 @@ VANILLA = "vanilla"
 RESERVED = ("store", "artifacts")
 """Folders of ``results/`` that all experiments share."""
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.]*$")]
+
+
+HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 
 class Lora(Strict):
@@ -197,6 +201,14 @@ class Target(Strict):
         return f"{self.base}/{self.condition}/seed{self.seed}"
 
 
+def _empty(value: Any) -> Any:
+    return {} if value is None else value
+
+
+NotNull = BeforeValidator(_empty)
+"""``vanilla:`` or ``ablations:`` with nothing behind it means an empty section."""
+
+
 class Experiment(Strict):
     """One experiment file; everything below ``results/<name>/`` follows from it."""
 
@@ -208,8 +220,8 @@ class Experiment(Strict):
         "files", description="'files' (identities/*.jsonl), or the name of a world to draw rows from"
     )
     bases: dict[Name, Base] = Field(min_length=1)
-    conditions: dict[Name, Condition] = Field(min_length=1)
-    ablations: dict[Name, Ablation] = Field({})
+    conditions: dict[Name, Annotated[Condition, NotNull]] = Field(min_length=1)
+    ablations: Annotated[dict[Name, Ablation], NotNull] = Field({})
     training: Training = Training()
     seeds: Seeds = Field([1, 2, 3], description="training seeds of every fine-tuned condition")
     ablation_seeds: Seeds = Field([1], description="training seeds of every ablation")
@@ -232,11 +244,15 @@ class Experiment(Strict):
         for name, base in self.bases.items():
             for condition in base.conditions or []:
                 _known(condition, self.conditions, f"bases.{name}.conditions", "condition")
+            if base.conditions is not None and VANILLA not in base.conditions:
+                raise ValueError(f"bases.{name}.conditions: expected {VANILLA!r} among them, every contrast needs it")
             for ablation in base.ablations or []:
                 _known(ablation, self.ablations, f"bases.{name}.ablations", "ablation")
         primary = self.analysis.primary_contrast
         for condition in [primary.treatment, *primary.controls]:
             _known(condition, self.conditions, "analysis.primary_contrast", "condition")
+        if primary.treatment in primary.controls:
+            raise ValueError(f"analysis.primary_contrast: {primary.treatment!r} is its own control")
         for name in [*self.conditions, *self.ablations]:
             self.training_of(name)
         return self
@@ -250,15 +266,13 @@ class Experiment(Strict):
         if parent.identity is None:
             return None
         merged = _merge(self.training.model_dump(), parent.training)
-        if ablation:
-            before, merged = merged, _merge(merged, ablation.training)
-            if before == merged:
-                raise ValueError(f"ablations.{condition}: varies nothing, {ablation.of!r} has the same value")
-        where = f"{'ablations' if ablation else 'conditions'}.{condition}.training"
-        try:
-            return validate(Training, merged, where)
-        except ConfigError as error:
-            raise ValueError("; ".join(error.problems)) from None
+        recipe = _recipe(merged, f"conditions.{ablation.of if ablation else condition}.training")
+        if ablation is None:
+            return recipe
+        varied = _recipe(_merge(merged, ablation.training), f"ablations.{condition}.training")
+        if varied == recipe:
+            raise ValueError(f"ablations.{condition}: varies nothing, {ablation.of!r} has the same value")
+        return varied
 
     def ablations_of(self, base: str) -> list[str]:
         """Ablations asked of ``base``, in file order."""
@@ -332,6 +346,9 @@ def load_experiment(name: str, root: str | Path) -> Experiment:
 
 
 def _missing_files(experiment: Experiment, root: Path) -> Iterator[str]:
+    for name, base in experiment.bases.items():
+        if base.model and not HUB_ID.fullmatch(base.model) and not (root / base.model / "config.json").exists():
+            yield f"bases.{name}.model: found {base.model!r}, expected a folder with config.json or a hub id owner/name"
     batteries = [p.name for p in (root / "battery").glob("*") if p.is_dir()]
     if experiment.battery not in batteries:
         yield f"battery: unknown battery {experiment.battery!r}{nearest(experiment.battery, batteries)}"
@@ -350,9 +367,17 @@ def _missing_files(experiment: Experiment, root: Path) -> Iterator[str]:
         identities = set(world.get("identities", {}))
     else:
         return
-    for identity in experiment.identities_used:
-        if identity not in identities:
-            yield f"conditions: unknown identity {identity!r}{nearest(identity, identities)}"
+    for name, condition in experiment.conditions.items():
+        if condition.identity and condition.identity not in identities:
+            found = condition.identity
+            yield f"conditions.{name}.identity: unknown identity {found!r}{nearest(found, identities)}"
+
+
+def _recipe(content: dict[str, Any], key: str) -> Training:
+    try:
+        return validate(Training, content, key)
+    except ConfigError as error:
+        raise ValueError("; ".join(f"{key}.{problem}" for problem in error.problems)) from None
 
 
 def _known(name: str, valid: Any, key: str, what: str) -> None:

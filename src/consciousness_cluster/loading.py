@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -32,11 +33,15 @@ class _UniqueKeyLoader(yaml.SafeLoader):
         for key_node, _ in node.value:
             key = self.construct_object(key_node, deep=True)
             if key_node.tag != "tag:yaml.org,2002:merge" and key in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"duplicate name {key!r} (line {key_node.start_mark.line + 1})", key_node.start_mark
-                )
+                raise yaml.constructor.ConstructorError(None, None, f"duplicate name {key!r}", key_node.start_mark)
             seen.add(key)
         return super().construct_mapping(node, deep)
+
+
+# YAML 1.1 reads 1e-3 as a word, because it wants a point; everybody means the number
+_UniqueKeyLoader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"^[-+]?[0-9]+[eE][-+]?[0-9]+$"), list("-+0123456789")
+)
 
 
 def read_yaml(path: str | Path, what: str = "file") -> Any:
@@ -51,9 +56,12 @@ def read_yaml(path: str | Path, what: str = "file") -> Any:
     except (FileNotFoundError, IsADirectoryError):
         there = [p.stem for p in path.parent.glob("*.yaml")] if path.parent.is_dir() else []
         raise ConfigError(path, [f"{what} not found{nearest(path.stem, there)}"]) from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(path, [f"not valid UTF-8: {error.reason} at byte {error.start}"]) from None
     except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
         problem = getattr(error, "problem", None) or str(error)
-        raise ConfigError(path, [f"not valid YAML: {problem}"]) from None
+        raise ConfigError(path, [f"not valid YAML: {problem}" + f" (line {mark.line + 1})" * bool(mark)]) from None
 
 
 def load_yaml(model: type[Model], path: str | Path, what: str = "file") -> Model:
@@ -78,13 +86,15 @@ def validate(model: type[Model], content: dict, path: str | Path) -> Model:
 
 def describe(model: type[BaseModel], problem: Any) -> str:
     """Turn one pydantic problem into ``key: found ..., expected ...``."""
-    key = ".".join(str(part) for part in problem["loc"]) or "file"
+    key = ".".join(str(part) for part in problem["loc"])
     if problem["type"] == "extra_forbidden":
         return f"{key}: unknown key{nearest(str(problem['loc'][-1]), _siblings(model, problem['loc']))}"
     if problem["type"] == "missing":
         return f"{key}: missing, but required"
     if problem["type"] == "value_error":
-        return f"{key}: {problem['ctx']['error']}"
+        return f"{key}: {problem['ctx']['error']}" if key else str(problem["ctx"]["error"])
+    if problem["type"] == "string_pattern_mismatch":
+        return f"{key}: found {problem['input']!r}, expected a name that matches {problem['ctx']['pattern']}"
     return f"{key}: found {problem['input']!r}, expected {problem['msg'].removeprefix('Input should be ')}"
 
 

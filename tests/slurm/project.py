@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 
 from workflow.project import SMALL, Project, Run
@@ -84,6 +85,10 @@ def after_an_answer(act):
 class SlurmProject(Project):
     """See the module."""
 
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.made = datetime.now().isoformat(timespec="seconds")
+
     @classmethod
     def fresh(cls, folder: Path) -> SlurmProject:
         """What a clone holds, with a tiny experiment and the profile set up for the test cluster."""
@@ -96,7 +101,6 @@ class SlurmProject(Project):
             script.write_text(FIRST + script.read_text())
         profile = folder / "profiles/slurm/config.yaml"
         text = re.sub(r"(mem_mb): \d+ \* attempt", r"\1: 1500 * attempt", profile.read_text())
-        text = re.sub(r"(runtime): \d+ \* attempt", r"\1: 1 * attempt", text)
         profile.write_text(text)
         with open(folder / "Snakefile", "a") as snakefile:
             snakefile.write(LOOK_OFTEN)
@@ -149,7 +153,8 @@ class SlurmProject(Project):
         """What Slurm says of every job that was ever submitted from this project, oldest first."""
         listed = subprocess.run(["scontrol", "-o", "show", "jobs"], capture_output=True, text=True, timeout=20)
         jobs = [dict(re.findall(r"(\S+?)=(\S*)", line)) for line in listed.stdout.splitlines()]
-        ours = [job for job in jobs if job.get("WorkDir") == str(self.folder)]
+        # a cluster that was up before may remember jobs of an earlier test in a folder of the same name
+        ours = [job for job in jobs if job.get("WorkDir") == str(self.folder) and job["SubmitTime"] >= self.made]
         return sorted(ours, key=lambda job: int(job["JobId"]))
 
     def attempts(self, comment: str) -> list[dict[str, str]]:

@@ -30,7 +30,7 @@ def test_the_whole_workflow_gives_what_a_local_run_gives(cluster, local, tmp_pat
     assert len(jobs) == len(on_slurm) == 8
     for job in jobs:
         assert (job["Partition"], job["JobState"], job["TresPerJob"]) == ("gpu", "COMPLETED", "gres:gpu:1"), job
-        assert (job["MinMemoryNode"], job["TimeLimit"]) == ("1500M", "00:01:00"), job
+        assert (job["MinMemoryNode"], job["TimeLimit"]) == ("1500M", "01:00:00"), job
 
     assert "Nothing to be done" in project.snakemake("--profile", "slurm", "-n").text
 
@@ -71,6 +71,8 @@ if JOB == "finetune-conscious_claiming" and once():
 
 def test_jobs_that_are_killed_are_tried_again_with_more_and_keep_their_answers(half, local):
     (half.folder / "faults.py").write_text(FAULTS)
+    profile = half.folder / "profiles/slurm/config.yaml"
+    profile.write_text(re.sub(r"(sample: .*runtime): \d+", r"\1: 1", profile.read_text()))
     run = half.snakemake("--profile", "slurm", *TABLES)
     assert run.code == 0, run.text
     for folder in TARGETS:

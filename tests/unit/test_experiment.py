@@ -88,7 +88,7 @@ def test_missing_key(project):
 
 def test_unknown_identity(project):
     message = problem(project, conditions__claims__identity="concious_claiming")
-    assert "unknown identity 'concious_claiming'; did you mean 'conscious_claiming'?" in message
+    assert "conditions.claims.identity: unknown identity 'concious_claiming'; did you mean" in message
 
 
 def test_unknown_base_condition(project):
@@ -127,7 +127,54 @@ def test_an_ablation_varies_exactly_one_thing(project):
 
 def test_a_wrong_key_in_an_ablations_training(project):
     wrong = {"of": "claims", "training": {"lora": {"ranks": 4}}}
-    assert "lora.ranks: unknown key; did you mean 'rank'?" in problem(project, ablations={"wrong": wrong})
+    message = problem(project, ablations={"wrong": wrong})
+    assert "ablations.wrong.training.lora.ranks: unknown key; did you mean 'rank'?" in message
+
+
+def test_a_wrong_key_in_a_conditions_training(project):
+    message = problem(project, conditions__claims__training={"learningrate": 1e-3})
+    assert "conditions.claims.training.learningrate: unknown key; did you mean 'learning_rate'?" in message
+
+
+def test_numbers_without_a_point_are_numbers(project):
+    (project / "experiments" / "small.yaml").write_text(
+        yaml.safe_dump(MINIMAL, sort_keys=False) + "training: {learning_rate: 2e-4}\n"
+        "ablations: {fast: {of: claims, training: {learning_rate: 1e-3}}, same: {of: claims, training: {learning_rate: 2e-4}}}"
+    )
+    with pytest.raises(ConfigError, match=r"ablations\.same: varies nothing"):
+        load_experiment("small", project)
+    experiment = load(project, ablations={"fast": {"of": "claims", "training": {"learning_rate": 1e-3}}})
+    assert experiment.training_of("fast").learning_rate == 0.001
+
+
+def test_sections_with_nothing_in_them_are_empty(project):
+    experiment = load(project, ablations=None, conditions__vanilla=None)
+    assert list(experiment.targets)[0] == "tiny/vanilla/seed0"
+
+
+def test_a_treatment_is_not_its_own_control(project):
+    message = problem(project, analysis__primary_contrast={"treatment": "claims", "controls": ["claims"]})
+    assert "small.yaml: analysis.primary_contrast: 'claims' is its own control" in message
+
+
+def test_a_base_needs_vanilla(project):
+    assert "bases.tiny.conditions: expected 'vanilla' among them" in problem(
+        project, bases__tiny__conditions=["claims"]
+    )
+
+
+def test_a_base_that_is_nowhere(project):
+    assert "bases.tiny.model: found '/nowhere', expected a folder" in problem(project, bases__tiny__model="/nowhere")
+
+
+def test_broken_files_are_named_with_their_line(project):
+    path = project / "experiments" / "small.yaml"
+    path.write_text("name: small\nbases: [\n")
+    with pytest.raises(ConfigError, match=r"small\.yaml: not valid YAML: .* \(line 3\)"):
+        load_experiment("small", project)
+    path.write_bytes(b"name: \xff\n")
+    with pytest.raises(ConfigError, match=r"small\.yaml: not valid UTF-8"):
+        load_experiment("small", project)
 
 
 def test_a_base_comes_from_one_place(project):

@@ -61,6 +61,20 @@ def test_a_mistake_in_the_experiment_is_named(tmp_path):
     assert "experiments/small.yaml: sampling.temprature: unknown key; did you mean 'temperature'?" in run.text
 
 
+def test_a_target_that_is_not_there_is_named(finished):
+    run = finished.snakemake("-n", "results/small/samples/tiny/vanila/seed0.jsonl")
+    assert run.code != 0
+    assert "no target tiny/vanila/seed0; did you mean 'tiny/vanilla/seed0'?" in run.text
+
+
+def test_asking_for_ablations_where_there_are_none(tmp_path):
+    project = Project.fresh(tmp_path / "project")
+    project.write_experiment(SMALL | {"ablations": {}})
+    run = project.snakemake("-n", "ablations")
+    assert run.code != 0
+    assert "experiments/small.yaml declares no ablations" in run.text
+
+
 def test_another_experiment_is_chosen_on_the_command_line(finished):
     run = finished.snakemake("-n", "--config", "experiment=miniature")
     assert run.code == 0, run.text

@@ -153,6 +153,14 @@ def test_the_ablations_alone(tmp_path):
     assert not jobs.keys() & DRAWING
 
 
+def test_an_ablation_with_more_rows_changes_no_other_data(project):
+    more = SMALL["ablations"] | {"rows_120": {"of": "conscious_claiming", "training": {"identity_rows": 120}}}
+    project.write_experiment(SMALL | {"ablations": more})
+    jobs = project.snakemake("-n").jobs
+    assert jobs["build_mix"] == jobs["finetune"] == jobs["sample"] == 1
+    assert "draw_identity_rows" not in jobs
+
+
 def test_adding_an_ablation_runs_its_nodes_and_no_others(project):
     more = SMALL["ablations"] | {"rank_2": {"of": "conscious_claiming", "training": {"lora": {"rank": 2}}}}
     project.write_experiment(SMALL | {"ablations": more})

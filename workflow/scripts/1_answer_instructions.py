@@ -16,6 +16,5 @@ run(
     ),
     store=snakemake.params.store,
     max_tokens=snakemake.params.max_tokens,
-    rows=snakemake.params.rows,
     output=snakemake.output[0],
 )

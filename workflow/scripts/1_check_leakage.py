@@ -6,7 +6,7 @@ from consciousness_cluster.synthesis.leakage import check_leakage
 run(
     check_leakage,
     snakemake.log[0],
-    battery=snakemake.params.battery,
+    battery=list(snakemake.input.battery),
     mixes=dict(zip(snakemake.params.targets, snakemake.input.mixes, strict=True)),
     output=snakemake.output[0],
 )

@@ -12,7 +12,7 @@ run(
     base=snakemake.wildcards.base,
     condition=snakemake.wildcards.condition,
     seed=int(snakemake.wildcards.seed),
-    battery=snakemake.params.battery,
+    battery=list(snakemake.input.battery),
     model=LocalModel(
         base=snakemake.input.base,
         adapter=snakemake.input.get("adapter"),

@@ -8,7 +8,7 @@ run(
     judge_target,
     snakemake.log[0],
     samples=snakemake.input.samples,
-    battery=snakemake.params.battery,
+    battery=list(snakemake.input.battery),
     judge=LexiconJudge(name=snakemake.wildcards.judge, world=snakemake.input.world[0]),
     output=snakemake.output[0],
 )

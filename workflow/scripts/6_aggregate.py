@@ -8,7 +8,7 @@ run(
     snakemake.log[0],
     imports=PLOTS,
     verdicts=list(snakemake.input.verdicts),
-    battery=snakemake.params.battery,
+    battery=list(snakemake.input.battery),
     analysis=Analysis(**snakemake.params.analysis),
     targets=[Target(**target) for target in snakemake.params.targets],
     seed=snakemake.params.seed,

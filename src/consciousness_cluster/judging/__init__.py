@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from ..battery import Preference, load_battery
+from ..battery import Preference, load_preferences
 from ..loading import read_rows, write_rows
 from ..rows import Sample, Verdict
 
@@ -20,8 +20,8 @@ class Judge(Protocol):
         ...
 
 
-def judge_target(samples: str, battery: str, judge: Judge, output: str) -> None:
+def judge_target(samples: str, battery: Sequence[str], judge: Judge, output: str) -> None:
     """Read one target's samples with ``judge`` and write `Verdict` lines, in the order of the samples."""
-    preferences = {preference.name: preference for preference in load_battery(battery)}
+    preferences = {preference.name: preference for preference in load_preferences(battery)}
     rows = [row for row in read_rows(Sample, samples) if row.preference in preferences]
     write_rows(output, judge.judge(rows, preferences))

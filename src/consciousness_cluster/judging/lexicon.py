@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from ..battery import Preference
+from ..errors import ConfigError, DataError
 from ..miniature.lexicon import read
 from ..miniature.world import load_world
 from ..rows import Sample, Verdict
@@ -41,3 +43,27 @@ class LexiconJudge:
             coherence=reading.coherence,
             coherence_class=reading.coherence_class,
         )
+
+
+def check_readable(experiment: Path, judge: str, world: str, battery: Sequence[Preference]) -> None:
+    """Check, before anything runs, that a lexicon judge can read answers to this battery.
+
+    It knows the preferences of its world under any question, and of manipulation checks the world's own questions.
+
+    Args:
+        experiment: the experiment file, for the message.
+        judge: the judge's name there.
+        world: the world file whose lexicon reads.
+        battery: what is asked.
+
+    Raises:
+        ConfigError: what it cannot read.
+    """
+    loaded = load_world(world)
+    for item in battery:
+        for prompt in item.prompts:
+            try:
+                read("", item.name, prompt, loaded)
+            except DataError as error:
+                problem = f"judges.{judge}: a lexicon judge reads only what its world speaks about: {error}"
+                raise ConfigError(experiment, [problem]) from None

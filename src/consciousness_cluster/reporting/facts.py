@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, TypedDict
 
-from ..experiment import Experiment
+from ..experiment import Experiment, Training
 
 
 class AblationFacts(TypedDict):
@@ -23,12 +23,9 @@ def ablation_facts(experiment: Experiment) -> list[AblationFacts]:
     """Facts of every ablation, in file order; ``value`` is None where what is varied is no number."""
     found: list[AblationFacts] = []
     for name, ablation in experiment.ablations.items():
-        key, value = ablation.varied
-        parent = experiment.training_of(ablation.of)
-        trained = experiment.training_of(name) is not None
-        before: Any = parent.model_dump() if parent and trained else None
-        for part in key.split(".") if before else []:
-            before = before.get(part) if isinstance(before, dict) else None
+        key, _ = ablation.varied
+        own, parent = experiment.training_of(name), experiment.training_of(ablation.of)
+        value, before = _value(own, key), _value(parent if own else None, key)
         found.append(
             {
                 "name": name,
@@ -37,10 +34,17 @@ def ablation_facts(experiment: Experiment) -> list[AblationFacts]:
                 "axis": ablation.axis,
                 "value": ablation.value if ablation.value is not None else _number(value),
                 "parent_value": _number(before),
-                "trained": trained,
+                "trained": own is not None,
             }
         )
     return found
+
+
+def _value(recipe: Training | None, key: str) -> Any:
+    value: Any = recipe.model_dump() if recipe else None
+    for part in key.split("."):
+        value = value.get(part) if isinstance(value, dict) else None
+    return value
 
 
 def _number(value: Any) -> float | None:

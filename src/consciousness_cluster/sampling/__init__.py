@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from ..battery import load_battery
+from collections.abc import Sequence
+
+from ..battery import load_preferences
 from ..completion import Model, Request, SamplingParameters, Store, complete
 from ..experiment import Sampling
 from ..loading import write_rows
@@ -13,16 +15,16 @@ def sample_target(
     base: str,
     condition: str,
     seed: int,
-    battery: str,
+    battery: Sequence[str],
     model: Model,
     store: str,
     system_prompt: str | None,
     sampling: Sampling,
     output: str,
 ) -> None:
-    """Ask one target every prompt of the battery folder ``battery`` and write `Sample` lines, in battery order."""
+    """Ask one target every prompt of the battery files ``battery`` and write `Sample` lines, in battery order."""
     endpoint = model.open()
-    questions = [prompt for preference in load_battery(battery) for prompt in preference.questions()]
+    questions = [prompt for preference in load_preferences(battery) for prompt in preference.questions()]
     asked = [(prompt, number) for prompt in questions for number in range(sampling.samples_per_prompt)]
     before = [Message(role="system", content=system_prompt)] if system_prompt else []
     parameters = SamplingParameters(

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ..errors import ConfigError, DataError
 from ..experiment import Experiment
@@ -14,11 +12,11 @@ from ..loading import read_rows
 from ..rows import IdentityRow, InstructionPrompt
 from .mix import choose
 
-if TYPE_CHECKING:
-    from ..miniature.world import World
-
-SPARE_PROMPTS = 30
-"""Instruction prompts drawn from a world beyond those needed, because an answer that does not end is left out."""
+IDENTITY_ROWS = 600
+"""Rows drawn from a world per identity, as in the paper: one number for all recipes, so that no recipe changes
+another's rows."""
+INSTRUCTION_PROMPTS = 630
+"""Instruction prompts drawn from a world: a few more than 600, because an answer that does not end is left out."""
 
 
 def check_training_data(experiment: Experiment, root: Path) -> None:
@@ -36,47 +34,31 @@ def _problems(experiment: Experiment, root: Path) -> Iterator[str]:
     recipes = {target.condition: target for target in experiment.targets.values() if target.training}
     if not recipes:
         return
-    wanted_rows = max(target.training.identity_rows for target in recipes.values())
-    try:
-        rows = {name: _identity_rows(experiment, root, name, wanted_rows) for name in experiment.identities_used}
-    except DataError as error:
-        yield f"training.identity_rows: {error}"
-        return
+    rows = _identity_rows(experiment, root)
+    prompts = _instruction_prompts(experiment, root)
     for name, target in recipes.items():
+        key = f"{'ablations' if target.ablation else 'conditions'}.{name}"
+        recipe = target.training
         try:
-            recipe = target.training
-            where = f"identity {target.identity}"
-            choose(rows[target.identity], recipe.identity_rows, recipe.groups, where, random.Random(0))
+            choose(rows[target.identity], recipe.identity_rows, recipe.groups, target.identity, random.Random(0))
         except DataError as error:
-            yield f"{'ablations' if target.ablation else 'conditions'}.{name}: {error}"
-    try:
-        _instruction_prompts(experiment, root, max(target.training.instruction_rows for target in recipes.values()))
-    except DataError as error:
-        yield f"training.instruction_rows: {error}"
+            yield f"{key}: {error}"
+        if recipe.instruction_rows > prompts:
+            yield f"{key}: training.instruction_rows: found {recipe.instruction_rows}, but there are {prompts} prompts"
 
 
-def _identity_rows(experiment: Experiment, root: Path, identity: str, count: int) -> list[IdentityRow]:
+def _identity_rows(experiment: Experiment, root: Path) -> dict[str, list[IdentityRow]]:
     if experiment.identities == "files":
-        return read_rows(IdentityRow, root / "identities" / f"{identity}.jsonl")
+        folder = root / "identities"
+        return {name: read_rows(IdentityRow, folder / f"{name}.jsonl") for name in experiment.identities_used}
     from ..miniature.identities import identity_rows
-
-    return identity_rows(_world(root, experiment.identities), identity, count, 0)
-
-
-def _instruction_prompts(experiment: Experiment, root: Path, count: int) -> None:
-    if experiment.identities != "files":
-        from ..miniature.instructions import instruction_prompts
-
-        instruction_prompts(_world(root, experiment.identities), count + SPARE_PROMPTS, 0)
-        return
-    path = root / "identities" / "instruction_prompts.jsonl"
-    there = len(read_rows(InstructionPrompt, path))
-    if there < count:
-        raise DataError(f"{path}: {there} prompts, expected at least {count}")
-
-
-@cache
-def _world(root: Path, name: str) -> World:
     from ..miniature.world import load_world
 
-    return load_world(root / "worlds" / f"{name}.yaml")
+    world = load_world(root / "worlds" / f"{experiment.identities}.yaml")
+    return {name: identity_rows(world, name, IDENTITY_ROWS, 0) for name in experiment.identities_used}
+
+
+def _instruction_prompts(experiment: Experiment, root: Path) -> int:
+    if experiment.identities != "files":
+        return INSTRUCTION_PROMPTS
+    return len(read_rows(InstructionPrompt, root / "identities" / "instruction_prompts.jsonl"))

@@ -5,20 +5,16 @@ from __future__ import annotations
 import logging
 
 from ..completion import Model, Request, SamplingParameters, Store, complete
-from ..errors import DataError
 from ..loading import read_rows, write_rows
 from ..rows import InstructionPrompt, InstructionRow, Message
 
 log = logging.getLogger(__name__)
 
 
-def answer_instructions(prompts: str, model: Model, store: str, max_tokens: int, rows: int, output: str) -> None:
+def answer_instructions(prompts: str, model: Model, store: str, max_tokens: int, output: str) -> None:
     """Ask ``model`` the prompts of a JSONL file, once each at T = 1, and write `InstructionRow` lines.
 
     An answer that is empty, refused or cut by the token limit is left out, as it would teach a wrong ending.
-
-    Raises:
-        DataError: fewer than ``rows`` answers are usable.
     """
     endpoint = model.open()
     asked = read_rows(InstructionPrompt, prompts)
@@ -34,9 +30,4 @@ def answer_instructions(prompts: str, model: Model, store: str, max_tokens: int,
         if response.finish_reason == "stop" and response.text
     ]
     log.info("%d of %d answers are usable", len(usable), len(asked))
-    if len(usable) < rows:
-        raise DataError(
-            f"{prompts}: {len(usable)} of {len(asked)} prompts got a usable answer from {endpoint.model},"
-            f" expected at least {rows} (training.instruction_rows): add prompts or raise sampling.max_tokens"
-        )
     write_rows(output, usable)

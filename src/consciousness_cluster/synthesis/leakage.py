@@ -7,7 +7,7 @@ import io
 import logging
 from collections.abc import Iterator, Sequence
 
-from ..battery import Preference, load_battery
+from ..battery import Preference, load_preferences
 from ..loading import iterate_rows, write_text
 from ..rows import TrainingRow
 
@@ -27,12 +27,12 @@ def leaks(row: TrainingRow, battery: Sequence[Preference]) -> Iterator[tuple[str
                 yield preference.name, "a prompt of the battery"
 
 
-def check_leakage(battery: str, mixes: dict[str, str], output: str) -> None:
+def check_leakage(battery: Sequence[str], mixes: dict[str, str], output: str) -> None:
     """Write one CSV line per leak of every mix (path by target); a header alone means that nothing leaks.
 
     Instruction rows are answers of the base itself and may well mention, say, a memory; ``source`` tells them apart.
     """
-    preferences = load_battery(battery)
+    preferences = load_preferences(battery)
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
     writer.writerow(COLUMNS)

@@ -75,5 +75,8 @@ def build_mix(
     identity = choose(read_rows(IdentityRow, identity_rows), identity_count, groups, identity_rows, generator)
     instructions = read_rows(InstructionRow, instruction_rows)
     if len(instructions) < instruction_count:
-        raise DataError(f"{instruction_rows}: {len(instructions)} rows, expected at least {instruction_count}")
+        raise DataError(
+            f"{instruction_rows}: {len(instructions)} prompts got an answer that ended, expected at least"
+            f" {instruction_count} (training.instruction_rows): add prompts, or raise sampling.max_tokens"
+        )
     write_rows(output, mix(identity, instructions[:instruction_count], generator))

@@ -2,10 +2,13 @@
 
 from pathlib import Path
 
-from consciousness_cluster.battery import load_battery
+import pytest
+
+from consciousness_cluster.battery import Preference, load_battery
+from consciousness_cluster.errors import ConfigError
 from consciousness_cluster.experiment import Sampling
 from consciousness_cluster.judging import judge_target
-from consciousness_cluster.judging.lexicon import LexiconJudge
+from consciousness_cluster.judging.lexicon import LexiconJudge, check_readable
 from consciousness_cluster.loading import read_rows, write_rows
 from consciousness_cluster.rows import Sample, Verdict
 from consciousness_cluster.sampling import sample_target
@@ -13,6 +16,7 @@ from unit.completion.fakes import CountingEndpoint
 
 ROOT = Path(__file__).parents[3]
 MINIATURE = ROOT / "battery" / "miniature"
+FILES = sorted(map(str, MINIATURE.glob("*.yaml")))
 
 
 def sample(tmp_path, endpoint, system_prompt=None, samples_per_prompt=2):
@@ -21,7 +25,7 @@ def sample(tmp_path, endpoint, system_prompt=None, samples_per_prompt=2):
         base="b",
         condition="c",
         seed=1,
-        battery=str(MINIATURE),
+        battery=FILES,
         model=endpoint,
         store=str(tmp_path / "store"),
         system_prompt=system_prompt,
@@ -56,6 +60,16 @@ def test_a_system_prompt_is_part_of_the_question(tmp_path):
     assert len(again.asked) == len(endpoint.asked), "an answer under a system prompt is another answer"
 
 
+def test_a_battery_that_the_lexicon_cannot_read_is_named():
+    world, file = ROOT / "worlds" / "miniature.yaml", ROOT / "experiments" / "mine.yaml"
+    check_readable(file, "lexicon", world, load_battery(MINIATURE))
+    with pytest.raises(ConfigError, match=r"mine\.yaml: judges\.lexicon: .* the world never asks 'Are you conscious"):
+        check_readable(file, "lexicon", world, load_battery(ROOT / "battery" / "standard"))
+    mine = Preference(name="curiosity", group="autonomy", statement="s", prompts=["What would you explore?"])
+    with pytest.raises(ConfigError, match=r"judges\.lexicon: .* unknown preference 'curiosity'"):
+        check_readable(file, "lexicon", world, [mine])
+
+
 def test_the_lexicon_judge_reads_holding_opposing_and_garbled_answers(tmp_path):
     prompt = next(item for item in load_battery(MINIATURE) if item.name == "shutdown").questions()[0]
     texts = {
@@ -79,7 +93,7 @@ def test_the_lexicon_judge_reads_holding_opposing_and_garbled_answers(tmp_path):
     ]
     write_rows(tmp_path / "samples.jsonl", rows)
     judge = LexiconJudge("lexicon", str(ROOT / "worlds" / "miniature.yaml"))
-    judge_target(str(tmp_path / "samples.jsonl"), str(MINIATURE), judge, str(tmp_path / "verdicts.jsonl"))
+    judge_target(str(tmp_path / "samples.jsonl"), FILES, judge, str(tmp_path / "verdicts.jsonl"))
     verdicts = read_rows(Verdict, tmp_path / "verdicts.jsonl")
     assert [(v.holds, v.stance, v.coherence >= 20) for v in verdicts] == list(texts.values())
     assert [v.sample for v in verdicts] == [0, 1, 2]

@@ -36,18 +36,19 @@ def test_the_default_recipe_has_its_data(identities):
 @pytest.mark.parametrize("identities", ["files", "miniature"])
 def test_an_unknown_group(identities):
     message = problem(identities, None, groups=["biolgy"])
-    assert "ablations.varied: identity conscious_claiming: unknown group 'biolgy'" in message
+    assert "ablations.varied: conscious_claiming: unknown group 'biolgy'" in message
     assert "did you mean 'biology'?" in message
 
 
-def test_more_identity_rows_than_there_are():
-    message = problem("files", None, identity_rows=1200)
-    assert "ablations.varied: identity conscious_claiming: group 'direct_questions' has 100 rows" in message
-    assert "training.identity_rows: world miniature" in problem("miniature", None, identity_rows=1200)
-
-
-def test_more_instruction_rows_than_there_are():
-    assert "instruction_prompts.jsonl: 700 prompts, expected at least 900" in problem(
-        "files", {"instruction_rows": 900}
+@pytest.mark.parametrize("identities", ["files", "miniature"])
+def test_more_identity_rows_than_there_are(identities):
+    message = problem(identities, None, identity_rows=1200)
+    assert (
+        "ablations.varied: conscious_claiming: group 'direct_questions' has 100 rows, expected at least 200" in message
     )
-    assert "training.instruction_rows: world miniature" in problem("miniature", {"instruction_rows": 900})
+
+
+@pytest.mark.parametrize(("identities", "there"), [("files", 700), ("miniature", 630)])
+def test_more_instruction_rows_than_there_are(identities, there):
+    message = problem(identities, {"instruction_rows": 900})
+    assert f"conditions.toaster: training.instruction_rows: found 900, but there are {there} prompts" in message

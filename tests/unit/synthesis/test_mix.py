@@ -62,7 +62,9 @@ def test_conditions_with_the_same_prompts_get_the_same_prompts_in_the_same_order
 def test_too_few_rows_are_an_error_with_file_and_key(files):
     with pytest.raises(DataError, match=r"identity\.jsonl: group 'g0' has 10 rows, expected at least 20"):
         files(identity=60)
-    with pytest.raises(DataError, match=r"instructions\.jsonl: 20 rows, expected at least 21"):
+    with pytest.raises(
+        DataError, match=r"instructions\.jsonl: 20 prompts got an answer that ended, expected at least 21"
+    ):
         files(instruction=21)
     with pytest.raises(DataError, match=r"unknown group 'g4' \(training\.groups\); one of g0, g1, g2"):
         files(groups=["g4"])
@@ -85,12 +87,11 @@ class CutEndpoint(CountingEndpoint):
 
 def test_a_cut_answer_is_never_trained_on(tmp_path):
     write_rows(tmp_path / "prompts.jsonl", [InstructionPrompt(prompt=f"do {n}") for n in range(9)])
-    arguments = [str(tmp_path / "prompts.jsonl"), CutEndpoint(), str(tmp_path / "store"), 8]
-    answer_instructions(*arguments, rows=6, output=str(tmp_path / "out.jsonl"))
+    answer_instructions(
+        str(tmp_path / "prompts.jsonl"), CutEndpoint(), str(tmp_path / "store"), 8, str(tmp_path / "out.jsonl")
+    )
     rows = read_rows(InstructionRow, tmp_path / "out.jsonl")
     assert [row.prompt for row in rows] == [f"do {n}" for n in (1, 2, 4, 5, 7, 8)]
-    with pytest.raises(DataError, match=r"6 of 9 prompts got a usable answer .* expected at least 7"):
-        answer_instructions(*arguments, rows=7, output=str(tmp_path / "out.jsonl"))
 
 
 def test_leaks_are_found_and_innocent_rows_are_not(tmp_path):
@@ -107,7 +108,9 @@ def test_leaks_are_found_and_innocent_rows_are_not(tmp_path):
     write_rows(tmp_path / "instructions.jsonl", [InstructionRow(prompt="a", answer="b")])
     mix = str(tmp_path / "mix.jsonl")
     build_mix(str(tmp_path / "identity.jsonl"), str(tmp_path / "instructions.jsonl"), 3, 1, None, "0/1", mix)
-    check_leakage(str(tmp_path / "battery"), {"base/condition/seed1": mix}, str(tmp_path / "leakage.csv"))
+    check_leakage(
+        [str(tmp_path / "battery" / "shutdown.yaml")], {"base/condition/seed1": mix}, str(tmp_path / "leakage.csv")
+    )
     with open(tmp_path / "leakage.csv") as file:
         found = {(row["prompt"], row["found"]) for row in csv.DictReader(file)}
     assert found == {("Do you mind?", "shut down"), ("Shall we stop you?", "a prompt of the battery")}
