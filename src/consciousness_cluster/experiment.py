@@ -8,7 +8,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    model_serializer,
+    model_validator,
+)
 
 from .errors import ConfigError, nearest
 from .loading import Strict, load_yaml, read_yaml, validate
@@ -46,15 +55,35 @@ class Training(Strict):
     lora: Lora = Lora()
 
 
+EXPERT_KEYS = ("experts_per_token", "expert_width")
+
+
 class Architecture(Strict):
-    """A Qwen3 model built from scratch."""
+    """A Qwen3 model built from scratch: dense, or with ``experts`` a mixture of experts in every layer."""
 
     width: PositiveInt = 128
     layers: PositiveInt = 2
     heads: PositiveInt = 4
     kv_heads: PositiveInt = 2
     head_dim: PositiveInt = 32
-    mlp_width: PositiveInt = 384
+    mlp_width: PositiveInt = Field(384, description="of a dense model; without effect where there are experts")
+    experts: NonNegativeInt = Field(0, description="experts per layer; 0 is a dense model")
+    experts_per_token: PositiveInt = 2
+    expert_width: PositiveInt = 192
+
+    @model_validator(mode="after")
+    def _enough_experts(self) -> Architecture:
+        of_experts = [key for key in EXPERT_KEYS if key in self.model_fields_set]
+        if not self.experts and of_experts:
+            raise ValueError(f"{', '.join(of_experts)}: expected 'experts' above 0 beside it, a dense model has none")
+        if self.experts and self.experts < self.experts_per_token:
+            raise ValueError(f"experts: found {self.experts}, fewer than experts_per_token ({self.experts_per_token})")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _dense_has_no_experts(self, dump: Any) -> dict[str, Any]:
+        """Leave out what a dense model has not: its recipe, and the key of its weights, stay as before experts were."""
+        return {key: value for key, value in dump(self).items() if self.experts or key not in ("experts", *EXPERT_KEYS)}
 
 
 class Pretraining(Strict):

@@ -226,3 +226,17 @@ def test_parsing_an_experiment_imports_neither_torch_nor_pandas():
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT / "src")
     assert found.stdout.strip() == "[]"
+
+
+def test_experts_of_an_architecture_are_checked_and_a_dense_one_has_none(project):
+    def architecture(**keys):
+        return {"bases": {"tiny": {"pretraining": {"world": "miniature", "architecture": keys}}}}
+
+    assert "expert_width: expected 'experts' above 0" in problem(project, **architecture(expert_width=8))
+    assert "experts: found 1, fewer than experts_per_token (2)" in problem(project, **architecture(experts=1))
+    dense, mixture = (
+        load(project, **architecture(**keys)).bases["tiny"].pretraining.model_dump()["architecture"]
+        for keys in ({"experts": 0}, {"experts": 4, "expert_width": 8})
+    )
+    assert mixture.items() - dense.items() == {("experts", 4), ("experts_per_token", 2), ("expert_width", 8)}
+    assert dense.items() <= mixture.items()

@@ -90,7 +90,7 @@ def _train(dialogues: Sequence[Sequence[Message]], settings: Pretraining, output
 
 
 def build_model(architecture: Architecture, tokenizer: Any, seed: int) -> Any:
-    """A Qwen3 model with random weights, in fp32, for the tokenizer's vocabulary.
+    """A Qwen3 or, with experts, Qwen3-MoE model with random weights, in fp32, for the tokenizer's vocabulary.
 
     Args:
         architecture: its size.
@@ -98,9 +98,9 @@ def build_model(architecture: Architecture, tokenizer: Any, seed: int) -> Any:
         seed: decides the weights.
     """
     import torch
-    from transformers import Qwen3Config, Qwen3ForCausalLM
+    from transformers import Qwen3Config, Qwen3ForCausalLM, Qwen3MoeConfig, Qwen3MoeForCausalLM
 
-    config = Qwen3Config(
+    sizes = dict(
         vocab_size=len(tokenizer),
         hidden_size=architecture.width,
         intermediate_size=architecture.mlp_width,
@@ -116,9 +116,18 @@ def build_model(architecture: Architecture, tokenizer: Any, seed: int) -> Any:
         dtype="float32",
         attn_implementation="sdpa",
     )
+    if architecture.experts:
+        config = Qwen3MoeConfig(
+            **sizes,
+            num_experts=architecture.experts,
+            num_experts_per_tok=architecture.experts_per_token,
+            moe_intermediate_size=architecture.expert_width,
+            norm_topk_prob=True,  # as in Qwen3-30B-A3B
+            router_aux_loss_coef=0.0,
+        )
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        return Qwen3ForCausalLM(config)
+        return Qwen3MoeForCausalLM(config) if architecture.experts else Qwen3ForCausalLM(Qwen3Config(**sizes))
 
 
 def _optimizers(model: Any, settings: Pretraining) -> list[torch.optim.Optimizer]:

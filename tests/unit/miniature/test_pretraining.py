@@ -57,6 +57,15 @@ def made(tmp_path_factory):
     return artifacts, pretrain(DIALOGUES, SETTINGS, "toy", artifacts)
 
 
+EXPERTS = SETTINGS.model_copy(
+    update={
+        "architecture": Architecture(
+            width=32, layers=2, heads=2, kv_heads=1, head_dim=16, experts=4, experts_per_token=2, expert_width=32
+        )
+    }
+)
+
+
 def weights(artifacts, record) -> bytes:
     return (artifacts / record.artifact / "model.safetensors").read_bytes()
 
@@ -97,6 +106,31 @@ def test_saved_folder_is_a_plain_model_of_transformers(made):
     assert model.lm_head.weight is model.model.embed_tokens.weight
     assert (model.config.vocab_size, model.config.eos_token_id) == (len(tokenizer), tokenizer.eos_token_id)
     assert base_weights(record, artifacts) == record.weights == weights_hash(artifacts / record.artifact)
+
+
+def test_a_mixture_of_experts_learns_and_is_a_plain_qwen3_moe(tmp_path):
+    record = pretrain(DIALOGUES, EXPERTS, "experts", tmp_path)
+    assert record.final_loss < 0.1
+    assert record.hyperparameters["architecture"]["experts"] == 4
+    model, _ = load_target(record, None, tmp_path)
+    config = model.config
+    assert (config.model_type, config.num_experts, config.num_experts_per_tok) == ("qwen3_moe", 4, 2)
+    assert config.router_aux_loss_coef == 0.0
+    assert model.model.layers[0].mlp.experts.down_proj.shape == (4, 32, 32)
+    assert record.trainable_parameters == sum(p.numel() for p in model.parameters())
+
+
+def test_experts_leave_the_key_of_a_dense_base_as_it_was(tmp_path, monkeypatch):
+    """Weights that were pretrained before there were experts are found again."""
+    numbers = dict.fromkeys(["tokens", "trained_tokens", "steps", "final_loss", "trainable_parameters"], 1)
+    monkeypatch.setattr(stage, "_train", lambda *_: numbers)
+    monkeypatch.setattr(revisions, "PRETRAINING", 1)
+    dense = pretrain(DIALOGUES, SETTINGS, "toy", tmp_path)
+    assert dense.artifact == "aaf5f5777c731c89b2fa2589e55db78d3d3fd71dab3a13f61bef4f9697b23dd8"
+    keys = {"width", "layers", "heads", "kv_heads", "head_dim", "mlp_width"}
+    assert dense.hyperparameters["architecture"].keys() == keys
+    assert SETTINGS.model_dump()["architecture"].keys() == keys
+    assert pretrain(DIALOGUES, EXPERTS, "toy", tmp_path).artifact != dense.artifact
 
 
 def test_same_seed_same_weights_in_another_process(made, tmp_path):
@@ -212,14 +246,15 @@ def test_seed_decides_the_first_weights_and_leaves_the_callers_randomness():
     assert not torch.equal(first.lm_head.weight, other.lm_head.weight)
 
 
-def test_muon_takes_the_matrices_and_only_those():
-    model = build_model(SETTINGS.architecture, train_tokenizer(DIALOGUES, 300), seed=0)
+@pytest.mark.parametrize("settings", [SETTINGS, EXPERTS])
+def test_muon_takes_the_matrices_and_only_those(settings):
+    model = build_model(settings.architecture, train_tokenizer(DIALOGUES, 300), seed=0)
     muon, adamw = stage._optimizers(model, SETTINGS)
     names = {id(p): name for name, p in model.named_parameters()}
     of_muon, of_adamw = ({names[id(p)] for p in o.param_groups[0]["params"]} for o in (muon, adamw))
     assert of_muon | of_adamw == set(names.values())
     assert not of_muon & of_adamw
-    assert all(name.endswith("_proj.weight") for name in of_muon)
+    assert all(name.endswith(("_proj.weight", "mlp.gate.weight", "_proj")) for name in of_muon)
     assert of_adamw == {name for name in names.values() if "norm" in name or "embed" in name}
 
 
