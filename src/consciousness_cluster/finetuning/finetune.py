@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .. import revisions
 from ..artifacts import make_once
@@ -13,6 +14,9 @@ from ..loading import load_json, read_rows, write_rows
 from ..provenance import versions
 from ..rows import ModelRecord, TrainingRow, content_hash
 from ..weights import Base, base_folder, base_weights, weights_hash
+
+if TYPE_CHECKING:
+    from .experts import ExpertsPath
 
 MIX_KEYS = {"identity_rows", "instruction_rows", "groups"}
 """Keys of a recipe that decide the rows; the rows themselves are in the hash."""
@@ -29,6 +33,7 @@ def finetune(
     condition: str,
     threads: int = 1,
     device: str | None = None,
+    experts: ExpertsPath = "auto",
 ) -> ModelRecord:
     """Train a LoRA adapter on ``rows``, or return the record of the one that was trained before.
 
@@ -44,6 +49,9 @@ def finetune(
         condition: the condition's name in the experiment.
         threads: CPU threads; another number changes the last bits of the result.
         device: default: the first GPU, or the CPU where there is none.
+        experts: who computes adapters of a mixture's experts: stock ``peft``, the ``split`` path (equal up to
+            rounding, and cheaper), or ``auto``: split on a GPU. Like ``threads`` and ``device`` it says how an adapter
+            is computed, not which: it is not part of the artifact's key.
 
     Raises:
         DataError: a row cannot be encoded, or is too long.
@@ -59,7 +67,7 @@ def finetune(
 
     def make(folder: Path) -> ModelRecord:
         started = time.monotonic()
-        trained = _train(rows, base_folder(base, artifacts), weights, training, seed, folder, threads, device)
+        trained = _train(rows, base_folder(base, artifacts), weights, training, seed, folder, threads, device, experts)
         return ModelRecord(
             base=base_name,
             condition=condition,
@@ -105,6 +113,7 @@ def _train(
     output: Path,
     threads: int,
     device: str | None,
+    experts: ExpertsPath,
 ) -> dict[str, float]:
     import torch
 
@@ -112,6 +121,7 @@ def _train(
     from ..training.tokens import encode_chats
     from ..training.train import check_rows_stay_apart, cpu_threads, summary, train, write_curve
     from ..weights import load_base, make_readable
+    from .experts import choose_path
     from .lora import attach, save_adapter
 
     with cpu_threads(threads):
@@ -120,6 +130,7 @@ def _train(
         if len(encoded) > 1:
             check_rows_stay_apart(model, encoded)
         adapted = attach(model, training.lora, seed)
+        choose_path(adapted, experts)
         parameters = [parameter for parameter in adapted.parameters() if parameter.requires_grad]
         optimizer = torch.optim.AdamW(
             parameters, lr=training.learning_rate, betas=training.betas, weight_decay=training.weight_decay
