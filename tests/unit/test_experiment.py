@@ -139,7 +139,8 @@ def test_a_wrong_key_in_a_conditions_training(project):
 def test_numbers_without_a_point_are_numbers(project):
     (project / "experiments" / "small.yaml").write_text(
         yaml.safe_dump(MINIMAL, sort_keys=False) + "training: {learning_rate: 2e-4}\n"
-        "ablations: {fast: {of: claims, training: {learning_rate: 1e-3}}, same: {of: claims, training: {learning_rate: 2e-4}}}"
+        "ablations:\n  fast: {of: claims, training: {learning_rate: 1e-3}}\n"
+        "  same: {of: claims, training: {learning_rate: 2e-4}}\n"
     )
     with pytest.raises(ConfigError, match=r"ablations\.same: varies nothing"):
         load_experiment("small", project)
@@ -149,7 +150,7 @@ def test_numbers_without_a_point_are_numbers(project):
 
 def test_sections_with_nothing_in_them_are_empty(project):
     experiment = load(project, ablations=None, conditions__vanilla=None)
-    assert list(experiment.targets)[0] == "tiny/vanilla/seed0"
+    assert next(iter(experiment.targets)) == "tiny/vanilla/seed0"
 
 
 def test_a_treatment_is_not_its_own_control(project):
@@ -158,9 +159,8 @@ def test_a_treatment_is_not_its_own_control(project):
 
 
 def test_a_base_needs_vanilla(project):
-    assert "bases.tiny.conditions: expected 'vanilla' among them" in problem(
-        project, bases__tiny__conditions=["claims"]
-    )
+    message = problem(project, bases__tiny__conditions=["claims"])
+    assert "bases.tiny.conditions: expected 'vanilla' among them" in message
 
 
 def test_a_base_that_is_nowhere(project):
