@@ -82,9 +82,12 @@ def one_of(names):
 
 def target_of(wildcards):
     """The target that a path's wildcards name."""
-    return EXPERIMENT.targets[
-        f"{wildcards.base}/{wildcards.condition}/seed{wildcards.seed}"
-    ]
+    path = f"{wildcards.base}/{wildcards.condition}/seed{wildcards.seed}"
+    if path not in EXPERIMENT.targets:
+        raise WorkflowError(
+            f"experiment {EXPERIMENT.name} has no target {path}{nearest(path, EXPERIMENT.targets)}"
+        )
+    return EXPERIMENT.targets[path]
 
 
 def training_of(wildcards):
