@@ -19,6 +19,11 @@ include: "rules/6_aggregation.smk"
 include: "rules/7_reporting.smk"
 
 
+# Jobs of these rules train or ask a model and may go to a cluster; everything else is light and stays where it is.
+ON_CLUSTER = {"pretrain_base", "answer_instructions", "finetune", "sample"}
+workflow.localrules(*{rule.name for rule in workflow.rules} - ON_CLUSTER)
+
+
 report: "workflow/report/workflow.rst"
 
 

@@ -14,7 +14,7 @@ sys.path.insert(0, str(ROOT / "src"))
 
 from consciousness_cluster import revisions
 from consciousness_cluster.aggregation.dictionary import DICTIONARY
-from consciousness_cluster.artifacts import hold_run_lock
+from consciousness_cluster.artifacts import check_run, hold_run_lock, name_run
 from consciousness_cluster.battery import load_battery
 from consciousness_cluster.errors import ClusterError, nearest
 from consciousness_cluster.experiment import load_config, load_experiment
@@ -54,8 +54,14 @@ TARGET = "{base}/{condition}/seed{seed}"
 # Jobs end with this process, even if it is killed; on this machine they may share one warm process (see worker.py).
 os.environ[MAIN_PROCESS] = str(os.getpid())
 os.environ.pop(WORKER, None)
-if workflow.is_main_process and workflow.local_exec:
+if workflow.is_main_process:  # a Slurm job has a Snakemake of its own
     os.environ[WORKER] = f".snakemake/worker/{os.getpid()}"
+    name_run()
+else:
+    try:
+        check_run(Path(RESULTS))
+    except ClusterError as error:
+        raise WorkflowError(str(error)) from None
 
 
 wildcard_constraints:

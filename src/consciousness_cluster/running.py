@@ -19,6 +19,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from .artifacts import locked
 from .errors import ClusterError
 from .rows import content_hash
 
@@ -51,13 +52,15 @@ def run(function: Callable[..., None] | str, log_file: str, imports: Sequence[st
     end_with(os.environ.get(MAIN_PROCESS))
     name = function if isinstance(function, str) else f"{function.__module__}:{function.__qualname__}"
     address = os.environ.get(WORKER)
-    if imports and address:
-        from .worker import ask
+    # after a kill -9 of Snakemake its Slurm jobs live on: the same job of the next run waits, and finds their answers
+    with locked(Path(f".snakemake/jobs/{content_hash(log_file)[:16]}.lock")):
+        if imports and address:
+            from .worker import ask
 
-        interpreter = content_hash(sys.executable)[:8]  # a rule with an environment of its own gets its own process
-        problem = ask(f"{address}.{interpreter}", imports, name, log_file, arguments)
-    else:
-        problem = execute(name, log_file, arguments)
+            interpreter = content_hash(sys.executable)[:8]  # a rule with an environment of its own gets its own process
+            problem = ask(f"{address}.{interpreter}", imports, name, log_file, arguments)
+        else:
+            problem = execute(name, log_file, arguments)
     if problem:
         print(f"error: {problem}\n(log: {log_file})", file=sys.stderr)
         sys.exit(1)
