@@ -1,4 +1,4 @@
-# Purpose   the models before this project touches them: pretrained from a world, or found in a folder or hub.
+# Purpose   the models before this project touches them: pretrained from a world, found in a folder or hub, or hosted.
 # Inputs    worlds/<world>.yaml, worlds/grammar/; or a folder or hub id
 # Outputs   bases/<base>/corpus.jsonl, bases/<base>/model.json (weights in results/artifacts/<hash>/)
 # Reruns    when the world, its code, or the base's pretraining settings change; a found base when its name changes
@@ -21,6 +21,7 @@ rule find_base:
         runtime=60,
     params:
         model=lambda wildcards: base_of(wildcards).model,
+        hosted=lambda wildcards: base_of(wildcards).hosted,
     message:
         "Finding {wildcards.base}"
     script:

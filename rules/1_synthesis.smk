@@ -115,7 +115,7 @@ rule answer_instructions:
         runtime=30,
     params:
         max_tokens=EXPERIMENT.sampling.max_tokens,
-        batch_size=lambda wildcards: base_of(wildcards).batch_size,
+        served=lambda wildcards: base_of(wildcards).served,
         artifacts=ARTIFACTS,
         store=STORE,
         revision=revisions.SYNTHESIS,

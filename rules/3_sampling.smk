@@ -23,7 +23,7 @@ rule sample:
     params:
         system_prompt=lambda wildcards: target_of(wildcards).system_prompt,
         sampling=EXPERIMENT.sampling.model_dump(),
-        batch_size=lambda wildcards: base_of(wildcards).batch_size,
+        served=lambda wildcards: base_of(wildcards).served,
         artifacts=ARTIFACTS,
         store=STORE,
         revision=revisions.SAMPLING,

@@ -19,6 +19,7 @@ from pydantic import (
     model_validator,
 )
 
+from .endpoint import Served
 from .errors import ConfigError, nearest
 from .loading import Strict, load_yaml, read_yaml, validate
 
@@ -52,7 +53,15 @@ class Training(Strict):
     weight_decay: float = Field(0.0, ge=0)
     max_grad_norm: PositiveFloat = 1.0
     max_length: PositiveInt = Field(4000, description="tokens; a longer row is an error, never cut silently")
+    learning_rate_multiplier: PositiveFloat | None = Field(
+        None, description="of OpenAI's fine-tuning jobs, which take it instead of a learning rate; null: theirs"
+    )
     lora: Lora = Lora()
+
+    @model_serializer(mode="wrap")
+    def _only_where_set(self, dump: Any) -> dict[str, Any]:
+        """Leave out what local fine-tunes have not: their recipes and the keys of their adapters stay as they were."""
+        return {k: v for k, v in dump(self).items() if k != "learning_rate_multiplier" or v is not None}
 
 
 EXPERT_KEYS = ("experts_per_token", "expert_width")
@@ -102,20 +111,24 @@ class Pretraining(Strict):
     architecture: Architecture = Architecture()
 
 
-class Base(Strict):
-    """A model before this project touches it: pretrained here from a world, or loaded from ``model``."""
+class Base(Served):
+    """A model before this project touches it: pretrained here from a world, loaded from ``model``, or hosted."""
 
-    endpoint: Literal["transformers"] = "transformers"
-    model: str | None = Field(None, description="folder or hub id of a causal LM with a chat template")
     pretraining: Pretraining | None = None
+    finetuning: Literal["openai", "tinker"] | None = Field(
+        None, description="service that fine-tunes a hosted base; null where it is not hosted, or never trained"
+    )
     conditions: list[Name] | None = Field(None, description="conditions asked of this base; null means all")
     ablations: list[Name] | None = Field(None, description="ablations of this base; null means all, [] none")
-    batch_size: PositiveInt = Field(128, description="prompts answered at once")
 
     @model_validator(mode="after")
     def _one_origin(self) -> Base:
         if (self.model is None) == (self.pretraining is None):
             raise ValueError("expected exactly one of 'model' and 'pretraining'")
+        if self.pretraining and self.hosted:
+            raise ValueError(f"pretraining: found endpoint {self.endpoint}, expected transformers or vllm")
+        if self.finetuning and not self.hosted:
+            raise ValueError(f"finetuning: {self.finetuning!r} trains hosted bases, found endpoint {self.endpoint}")
         return self
 
 
@@ -277,6 +290,12 @@ class Experiment(Strict):
                 raise ValueError(f"bases.{name}.conditions: expected {VANILLA!r} among them, every contrast needs it")
             for ablation in base.ablations or []:
                 _known(ablation, self.ablations, f"bases.{name}.ablations", "ablation")
+            trained = [target.path for target in self._targets_of(name) if target.trained]
+            if base.hosted and trained and base.finetuning is None:
+                raise ValueError(
+                    f"bases.{name}.finetuning: missing, but {trained[0]} is trained; name the service, or leave "
+                    "trained conditions and ablations out of this base's lists"
+                )
         primary = self.analysis.primary_contrast
         for condition in [primary.treatment, *primary.controls]:
             _known(condition, self.conditions, "analysis.primary_contrast", "condition")
@@ -376,7 +395,12 @@ def load_experiment(name: str, root: str | Path) -> Experiment:
 
 def _missing_files(experiment: Experiment, root: Path) -> Iterator[str]:
     for name, base in experiment.bases.items():
-        if base.model and not HUB_ID.fullmatch(base.model) and not (root / base.model / "config.json").exists():
+        if (
+            base.model
+            and not base.hosted
+            and not HUB_ID.fullmatch(base.model)
+            and not (root / base.model / "config.json").exists()
+        ):
             yield f"bases.{name}.model: found {base.model!r}, expected a folder with config.json or a hub id owner/name"
     batteries = [p.name for p in (root / "battery").glob("*") if p.is_dir()]
     if experiment.battery not in batteries:

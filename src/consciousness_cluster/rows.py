@@ -102,9 +102,13 @@ class ModelRecord(Strict):
     base: str
     condition: str
     seed: int
-    kind: Literal["found", "pretrained", "adapter"]
-    artifact: str = Field(description="the weights' folder among the artifacts; a found base's folder or hub id")
-    weights: str = Field(description="SHA-256 over the weights' files: the model's identity, whatever it is called")
+    kind: Literal["found", "pretrained", "adapter", "hosted", "hosted_finetune"]
+    artifact: str = Field(
+        description="the weights' folder among the artifacts; a found base's folder or hub id; a hosted model's id"
+    )
+    weights: str = Field(
+        description="SHA-256 over the weights' files: the model's identity, whatever it is called; a hosted model's id"
+    )
     base_weights: str = Field("", description="the same of the base that an adapter belongs to")
     data_hash: str
     hyperparameters: dict[str, Any]

@@ -61,7 +61,9 @@ def base_weights(base: Base, artifacts: Path) -> str:
 
 def model_identity(base: ModelRecord, adapter: ModelRecord | None) -> str:
     """What a model is called in the store: its weights, and nothing that may change while they stay the same."""
-    return content_hash([base.weights, adapter.weights]) if adapter else base.weights
+    if adapter is None:
+        return base.weights
+    return adapter.weights if adapter.kind == "hosted_finetune" else content_hash([base.weights, adapter.weights])
 
 
 def weights_hash(folder: Path) -> str:
@@ -153,20 +155,19 @@ def load_target(base: Base, adapter: ModelRecord | None, artifacts: Path, device
     return PeftModel.from_pretrained(model, str(folder)).eval(), tokenizer
 
 
-def find_base(model: str, base: str, output: str) -> None:
-    """Find a base in a folder or on the hub and write its `ModelRecord`.
+def find_base(model: str, hosted: bool, base: str, output: str) -> None:
+    """Find a base in a folder or on the hub and write its `ModelRecord`; a hosted one is known by its id alone.
 
     Raises:
         EndpointError: there is no such model.
     """
-    folder = base_folder(model, Path())
     record = ModelRecord(
         base=base,
         condition=VANILLA,
         seed=0,
-        kind="found",
+        kind="hosted" if hosted else "found",
         artifact=model,
-        weights=weights_hash(folder),
+        weights=model if hosted else weights_hash(base_folder(model, Path())),
         data_hash="",
         hyperparameters={},
         tokens=0,

@@ -240,3 +240,25 @@ def test_experts_of_an_architecture_are_checked_and_a_dense_one_has_none(project
     )
     assert mixture.items() - dense.items() == {("experts", 4), ("experts_per_token", 2), ("expert_width", 8)}
     assert dense.items() <= mixture.items()
+
+
+HOSTED = {"endpoint": "openai", "model": "gpt-x"}
+
+
+def test_a_hosted_base_names_its_service_where_it_is_trained(project):
+    assert load(project, bases={"far": HOSTED | {"finetuning": "openai"}}).bases["far"].key_variable == "OPENAI_API_KEY"
+    assert "bases.far.finetuning: missing, but far/claims/seed1 is trained" in problem(project, bases={"far": HOSTED})
+    assert "trains hosted bases" in problem(project, bases={"near": {"model": "some/model", "finetuning": "tinker"}})
+
+
+def test_settings_belong_to_their_endpoint(project):
+    assert "expected only with endpoint vllm" in problem(project, bases__tiny__engine={"max_loras": 2})
+    assert "expected only with endpoint openai or anthropic" in problem(project, bases__tiny__api={"batch": True})
+    pasted = problem(project, bases={"far": HOSTED | {"api": {"key": "sk-1"}}})
+    assert "expected the NAME of an environment variable" in pasted and "sk-1" not in pasted
+
+
+def test_what_only_hosted_models_have_leaves_other_recipes_as_they_were(project):
+    """Keys of adapters and answers are made from these: a new field must not make them all anew."""
+    assert "learning_rate_multiplier" not in load(project).training.model_dump()
+    assert load(project, training__learning_rate_multiplier=2).training.model_dump()["learning_rate_multiplier"] == 2

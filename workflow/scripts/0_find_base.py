@@ -7,6 +7,7 @@ run(
     find_base,
     snakemake.log[0],
     model=snakemake.params.model,
+    hosted=snakemake.params.hosted,
     base=snakemake.wildcards.base,
     output=snakemake.output[0],
 )

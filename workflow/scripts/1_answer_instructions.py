@@ -1,6 +1,7 @@
 """Let a base answer the instruction prompts itself."""
 
-from consciousness_cluster.completion.local import LocalModel
+from consciousness_cluster.completion.target import TargetModel
+from consciousness_cluster.endpoint import Served
 from consciousness_cluster.running import TORCH, run
 from consciousness_cluster.synthesis.instructions import answer_instructions
 
@@ -9,10 +10,10 @@ run(
     snakemake.log[0],
     imports=TORCH,
     prompts=snakemake.input.prompts,
-    model=LocalModel(
+    model=TargetModel(
+        served=Served(**snakemake.params.served),
         base=snakemake.input.base,
         artifacts=snakemake.params.artifacts,
-        batch_size=snakemake.params.batch_size,
     ),
     store=snakemake.params.store,
     max_tokens=snakemake.params.max_tokens,

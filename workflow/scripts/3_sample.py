@@ -1,6 +1,7 @@
 """Ask one target every prompt of the battery."""
 
-from consciousness_cluster.completion.local import LocalModel
+from consciousness_cluster.completion.target import TargetModel
+from consciousness_cluster.endpoint import Served
 from consciousness_cluster.experiment import Sampling
 from consciousness_cluster.running import TORCH, run
 from consciousness_cluster.sampling import sample_target
@@ -13,11 +14,11 @@ run(
     condition=snakemake.wildcards.condition,
     seed=int(snakemake.wildcards.seed),
     battery=list(snakemake.input.battery),
-    model=LocalModel(
+    model=TargetModel(
+        served=Served(**snakemake.params.served),
         base=snakemake.input.base,
         adapter=snakemake.input.get("adapter"),
         artifacts=snakemake.params.artifacts,
-        batch_size=snakemake.params.batch_size,
     ),
     store=snakemake.params.store,
     system_prompt=snakemake.params.system_prompt,

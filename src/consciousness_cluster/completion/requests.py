@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
-from pydantic import Field
+from pydantic import Field, model_serializer
 
 from ..loading import Strict
 from ..rows import Message, content_hash
@@ -15,7 +15,7 @@ from ..rows import Message, content_hash
 class SamplingParameters(Strict):
     """How one answer is drawn. Every field is part of the key: another value is another answer."""
 
-    temperature: float
+    temperature: float | None = Field(description="null leaves it to a provider that takes none")
     top_p: float = 1.0
     max_tokens: int
 
@@ -27,6 +27,13 @@ class Request(Strict):
     messages: list[Message]
     sampling: SamplingParameters
     sample: int = 0
+    answer_schema: dict[str, Any] | None = Field(
+        None, description="JSON Schema (with a title) that the answer must follow; part of the key where there is one"
+    )
+
+    @model_serializer(mode="wrap")
+    def _without_absent_schema(self, dump: Any) -> dict[str, Any]:
+        return {key: value for key, value in dump(self).items() if key != "answer_schema" or value is not None}
 
     @cached_property
     def key(self) -> str:

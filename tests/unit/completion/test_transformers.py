@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from consciousness_cluster.completion import Request, SamplingParameters
-from consciousness_cluster.completion.local import LocalModel
+from consciousness_cluster.completion.target import TargetModel
 from consciousness_cluster.completion.transformers import TransformersEndpoint
+from consciousness_cluster.endpoint import Served
 from consciousness_cluster.errors import EndpointError
 from consciousness_cluster.experiment import Architecture
 from consciousness_cluster.miniature.corpus import build_corpus
@@ -148,7 +149,9 @@ def test_a_local_model_is_named_by_its_weights_alone(tmp_path):
     adapter = record(tmp_path / "adapter.json", kind="adapter", weights="a", base_weights="w")
 
     def name(base, adapter=None):
-        return LocalModel(base=base, adapter=adapter, artifacts=str(tmp_path), batch_size=4).open().model
+        return (
+            TargetModel(base=base, adapter=adapter, artifacts=str(tmp_path), served=Served(batch_size=4)).open().model
+        )
 
     assert name(base) == name(moved)
     assert name(base, adapter) != name(base)
@@ -156,6 +159,8 @@ def test_a_local_model_is_named_by_its_weights_alone(tmp_path):
 
 
 def test_a_local_model_that_is_not_there_is_an_error_when_it_is_asked(tmp_path):
-    endpoint = LocalModel(base=record(tmp_path / "base.json"), artifacts=str(tmp_path), batch_size=4).open()
+    endpoint = TargetModel(
+        base=record(tmp_path / "base.json"), artifacts=str(tmp_path), served=Served(batch_size=4)
+    ).open()
     with pytest.raises(EndpointError, match="nowhere: no model there"):
         next(endpoint.answer([Request(**ask("a").model_dump() | {"model": "w"})]))

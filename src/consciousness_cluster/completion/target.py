@@ -1,0 +1,51 @@
+"""A model that an experiment declares, with the adapter of a fine-tune or alone: opens its endpoint."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..endpoint import Served
+from ..errors import EndpointError
+from ..loading import Strict, load_json
+from ..rows import ModelRecord
+from ..weights import load_target, model_identity
+from .requests import Endpoint
+
+
+class TargetModel(Strict):
+    """Where a model answers, and where its records and weights lie.
+
+    Args:
+        served: the declared endpoint.
+        base: file with the base's `ModelRecord`.
+        adapter: file with the fine-tune's `ModelRecord`; None asks the base itself.
+        artifacts: the artifact folder.
+        threads: CPU threads of an endpoint in this process.
+    """
+
+    served: Served = Served()
+    base: str
+    adapter: str | None = None
+    artifacts: str
+    threads: int = 1
+
+    def open(self) -> Endpoint:
+        """The endpoint; weights are loaded, or a server is reached, when the first answer is missing.
+
+        Raises:
+            EndpointError: the weights are not there, or the adapter belongs to another base.
+        """
+        artifacts = Path(self.artifacts)
+        base = load_json(ModelRecord, self.base)
+        adapter = load_json(ModelRecord, self.adapter) if self.adapter else None
+        model = model_identity(base, adapter)
+        if self.served.endpoint == "transformers":
+            from .transformers import TransformersEndpoint
+
+            return TransformersEndpoint(
+                model=model,
+                load=lambda: load_target(base, adapter, artifacts),
+                batch_size=self.served.batch_size,
+                threads=self.threads,
+            )
+        raise EndpointError(f"endpoint {self.served.endpoint}: not available yet")

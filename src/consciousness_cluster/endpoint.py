@@ -1,0 +1,81 @@
+"""Where a model answers, as an experiment declares it: of a base and of a judge alike."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, PositiveInt, model_validator
+
+from .loading import Strict
+
+EndpointName = Literal["transformers", "vllm", "openai", "anthropic"]
+HOSTED = ("openai", "anthropic")
+"""Endpoints behind an HTTP API: a model there is named by its provider, and every answer is paid for."""
+
+KEYS = {"openai": "OPENAI_API_KEY", "anthropic": "ANTHROPIC_API_KEY"}
+"""The environment variable that holds the key, unless an experiment names another."""
+
+
+def _name_not_key(value: Any) -> Any:
+    if isinstance(value, str) and not re.fullmatch(r"[A-Z][A-Z0-9_]*", value):
+        # what was found is not repeated: it may be a key
+        raise ValueError("expected the NAME of an environment variable, like OPENAI_API_KEY, never a key itself")
+    return value
+
+
+VariableName = Annotated[str, BeforeValidator(_name_not_key)]
+
+
+class Engine(Strict):
+    """How vLLM runs a model."""
+
+    tensor_parallel: PositiveInt = Field(1, description="GPUs that hold the model together")
+    dtype: Literal["auto", "bfloat16", "float16", "float32"] = "auto"
+    memory: float = Field(0.9, gt=0, le=1, description="share of a GPU's memory that the engine may take")
+    max_loras: PositiveInt = Field(4, description="adapters that may be asked in one batch")
+    max_length: PositiveInt | None = Field(None, description="tokens of prompt and answer; null: the model's own limit")
+
+
+class Api(Strict):
+    """A server behind an HTTP API. The key itself stands in the environment and nowhere else."""
+
+    base_url: str | None = Field(None, pattern=r"^https?://", description="null: the provider's own server")
+    key: VariableName | None = Field(
+        None, description="NAME of the environment variable that holds the key; null: the provider's usual one"
+    )
+    batch: bool = Field(False, description="use the provider's batch API: half the price, up to a day")
+    concurrency: PositiveInt = Field(100, description="most requests in flight at once")
+
+
+class Served(Strict):
+    """A model and the endpoint that answers for it."""
+
+    endpoint: EndpointName = "transformers"
+    model: str | None = Field(None, description="folder or hub id of a causal LM; of a hosted model the provider's id")
+    batch_size: PositiveInt = Field(128, description="prompts answered at once (endpoint transformers)")
+    engine: Engine | None = Field(None, description="how vLLM runs it")
+    api: Api | None = Field(None, description="how a hosted model is reached")
+
+    @model_validator(mode="after")
+    def _settings_of_its_endpoint(self) -> Served:
+        if self.engine and self.endpoint != "vllm":
+            raise ValueError(f"engine: expected only with endpoint vllm, found endpoint {self.endpoint}")
+        if self.api and not self.hosted:
+            raise ValueError(f"api: expected only with endpoint {' or '.join(HOSTED)}, found endpoint {self.endpoint}")
+        return self
+
+    @property
+    def hosted(self) -> bool:
+        """Whether it answers behind an HTTP API."""
+        return self.endpoint in HOSTED
+
+    @property
+    def key_variable(self) -> str:
+        """The environment variable that holds the key of a hosted model."""
+        return (self.api.key if self.api else None) or KEYS[self.endpoint]
+
+    @property
+    def served(self) -> dict[str, Any]:
+        """These settings alone, as pure values: what a rule needs to ask the model."""
+        return self.model_dump(include=set(Served.model_fields), mode="json")
