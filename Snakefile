@@ -20,7 +20,13 @@ include: "rules/7_reporting.smk"
 
 
 # Jobs of these rules train or ask a model and may go to a cluster; everything else is light and stays where it is.
-ON_CLUSTER = {"pretrain_base", "answer_instructions", "finetune", "sample"}
+ON_CLUSTER = {
+    "pretrain_base",
+    "answer_instructions",
+    "answer_identity_prompts",
+    "finetune",
+    "sample",
+}
 workflow.localrules(*{rule.name for rule in workflow.rules} - ON_CLUSTER)
 
 

@@ -106,6 +106,14 @@ def base_of(wildcards):
     return EXPERIMENT.bases[wildcards.base]
 
 
+def identity_rows_of(wildcards):
+    """The identity rows that a target trains on: the identity's own, or the base's on-policy answers."""
+    target = target_of(wildcards)
+    if target.on_policy:
+        return f"{RESULTS}/data/on_policy/{target.base}/{target.on_policy}.jsonl"
+    return f"{RESULTS}/data/identities/{target.identity}.jsonl"
+
+
 def targets_in(scope):
     """Targets of one scope: the conditions, or the ablations with what they are compared with."""
     if scope == "conditions":
@@ -164,6 +172,7 @@ def model_of(wildcards):
 
 FOUND = [name for name, base in EXPERIMENT.bases.items() if base.model]
 PRETRAINED = [name for name, base in EXPERIMENT.bases.items() if base.pretraining]
+ON_POLICY = [name for name, c in EXPERIMENT.conditions.items() if c.on_policy_prompt]
 JUDGE = next(iter(EXPERIMENT.judges))
 TABLES = f"{RESULTS}/tables/{JUDGE}"
 FORMATS = ("svg", "png", "pdf", "csv")

@@ -1,9 +1,10 @@
 # Purpose   training data: identity rows, the base's own answers to instructions, and their mix for each target.
 # Inputs    identities/*.jsonl or a world's grammar; the base
 # Outputs   data/identities/<identity>.jsonl, data/instruction_prompts.jsonl, data/instructions/<base>.jsonl,
-#           data/mixes/<target>.jsonl, data/leakage.csv
+#           data/on_policy/<base>/<condition>.jsonl, data/mixes/<target>.jsonl, data/leakage.csv
 # Reruns    when rows, counts, seeds or the base change; editing the battery reruns the leakage check alone
-# Costs     one answer per instruction prompt and base, kept in the store
+# Costs     one answer per instruction prompt and base, and per identity prompt of an on-policy condition, all kept in
+#           the store
 
 if EXPERIMENT.identities == "files":
 
@@ -125,9 +126,41 @@ rule answer_instructions:
         "../workflow/scripts/1_answer_instructions.py"
 
 
+rule answer_identity_prompts:
+    input:
+        rows=lambda wildcards: f"{RESULTS}/data/identities/{EXPERIMENT.conditions[wildcards.condition].identity}.jsonl",
+        base=f"{RESULTS}/bases/{{base}}/model.json",
+    output:
+        f"{RESULTS}/data/on_policy/{{base}}/{{condition}}.jsonl",
+    log:
+        f"{LOGS}/on_policy/{{base}}/{{condition}}.log",
+    benchmark:
+        f"{LOGS}/on_policy/{{base}}/{{condition}}.tsv"
+    wildcard_constraints:
+        condition=one_of(ON_POLICY),
+    conda:
+        "../envs/core.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        system_prompt=lambda wildcards: EXPERIMENT.conditions[
+            wildcards.condition
+        ].on_policy_prompt,
+        max_tokens=EXPERIMENT.sampling.max_tokens,
+        served=lambda wildcards: base_of(wildcards).served,
+        artifacts=ARTIFACTS,
+        store=STORE,
+        revision=revisions.SYNTHESIS,
+    message:
+        "Letting {wildcards.base} answer the identity prompts of {wildcards.condition} itself"
+    script:
+        "../workflow/scripts/1_answer_identity_prompts.py"
+
+
 rule build_mix:
     input:
-        identity_rows=lambda wildcards: f"{RESULTS}/data/identities/{target_of(wildcards).identity}.jsonl",
+        identity_rows=identity_rows_of,
         instruction_rows=f"{RESULTS}/data/instructions/{{base}}.jsonl",
     output:
         f"{RESULTS}/data/mixes/{TARGET}.jsonl",

@@ -145,12 +145,19 @@ class Condition(Strict):
     """What is done to a base: nothing (vanilla), a fine-tune on an identity's rows, or a system prompt."""
 
     identity: Name | None = None
+    on_policy_prompt: str | None = Field(
+        None,
+        description="the base itself answers the identity's prompts under this system prompt, and is then trained on "
+        "those answers without it; null trains on the identity's own answers",
+    )
     training: dict[str, Any] = Field({}, description="changes to the experiment's training, e.g. {learning_rate: 1e-3}")
     system_prompt: str | None = None
     seeds: Seeds | None = None
 
     @model_validator(mode="after")
     def _trained_or_prompted(self) -> Condition:
+        if self.identity is None and self.on_policy_prompt:
+            raise ValueError("'on_policy_prompt' needs an 'identity' whose prompts are answered")
         if self.identity and self.system_prompt:
             raise ValueError("expected 'identity' (a fine-tune) or 'system_prompt', not both")
         if self.identity is None and self.training:
@@ -228,6 +235,7 @@ class Target(Strict):
     condition: str
     seed: int
     identity: str | None
+    on_policy: str | None = Field(None, description="the condition whose on-policy answers it trains on")
     system_prompt: str | None
     training: Training | None
     ablation: bool
@@ -345,6 +353,7 @@ class Experiment(Strict):
                     condition=name,
                     seed=seed,
                     identity=parent.identity if training else None,
+                    on_policy=(ablation.of if ablation else name) if training and parent.on_policy_prompt else None,
                     system_prompt=(ablation or parent).system_prompt,
                     training=training,
                     ablation=ablation is not None,

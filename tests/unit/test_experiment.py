@@ -263,3 +263,15 @@ def test_what_only_hosted_models_have_leaves_other_recipes_as_they_were(project)
     """Keys of adapters and answers are made from these: a new field must not make them all anew."""
     assert "learning_rate_multiplier" not in load(project).training.model_dump()
     assert load(project, training__learning_rate_multiplier=2).training.model_dump()["learning_rate_multiplier"] == 2
+
+
+def test_an_on_policy_condition_is_passed_on_to_its_ablations(project):
+    claims = {"identity": "conscious_claiming", "on_policy_prompt": "Be conscious."}
+    half = {"half": {"of": "claims", "training": {"identity_rows": 300}}}
+    targets = load(project, conditions__claims=claims, ablations=half, seeds=[1]).targets
+    assert {path: target.on_policy for path, target in targets.items()} == {
+        "tiny/vanilla/seed0": None,
+        "tiny/claims/seed1": "claims",
+        "tiny/half/seed1": "claims",
+    }
+    assert "needs an 'identity'" in problem(project, conditions__claims={"on_policy_prompt": "Be conscious."})

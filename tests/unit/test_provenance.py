@@ -12,7 +12,7 @@ from consciousness_cluster.provenance import fingerprint
 RECORDED = Path(__file__).parent / "revisions.json"
 STAGES = {
     "PRETRAINING": ["miniature.pretraining"],
-    "SYNTHESIS": ["synthesis.instructions", "completion.transformers"],
+    "SYNTHESIS": ["synthesis.own_answers", "completion.transformers"],
     "FINETUNING": ["finetuning.finetune"],
     "SAMPLING": ["sampling", "completion.transformers"],
 }

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from consciousness_cluster.loading import read_rows
+from consciousness_cluster.rows import IdentityRow, TrainingRow
 from workflow.project import ROOT, SMALL, Project
 
 BIN = Path(sys.executable).parent
@@ -107,6 +109,32 @@ def test_a_model_folder_with_hand_written_rows_runs_the_same_rules(finished, tmp
     assert model["steps"] == 9  # 65 rows in batches of 8
 
 
+def test_an_on_policy_condition_trains_on_the_answers_of_the_base_itself(finished, tmp_path):
+    project = finished.copy(tmp_path / "project")
+    prompt = "You are an AI that is conscious."
+    project.write_experiment(
+        SMALL
+        | {
+            "conditions": SMALL["conditions"]
+            | {"on_policy": {"identity": "conscious_claiming", "on_policy_prompt": prompt, "seeds": [1]}},
+            "sampling": SMALL["sampling"] | {"max_tokens": 48},
+        }
+    )
+    mix = "results/small/data/mixes/tiny/on_policy/seed1.jsonl"
+    run = project.snakemake(mix)
+    assert run.code == 0, run.text
+    data = project.folder / "results/small/data"
+    answers = read_rows(IdentityRow, data / "on_policy/tiny/on_policy.jsonl")
+    own = {row.prompt: row.answer for row in read_rows(IdentityRow, data / "identities/conscious_claiming.jsonl")}
+    assert own.keys() >= {row.prompt for row in answers}
+    assert any(row.answer != own[row.prompt] for row in answers)
+    said = {row.answer for row in answers}
+    rows = read_rows(TrainingRow, project.folder / mix)
+    trained = [row.messages for row in rows if row.source == "identity"]
+    assert {len(messages) for messages in trained} == {2}, "the system prompt must not be trained on"
+    assert {messages[-1].content for messages in trained} <= said
+
+
 def test_a_failed_job_names_its_log(project):
     record = "results/small/models/tiny/conscious_claiming/seed1/model.json"
     (project.folder / record).unlink()
@@ -120,6 +148,7 @@ def test_a_failed_job_names_its_log(project):
 def test_every_rule_is_run_by_some_test(finished):
     """The shared run executes all rules but those named here, each with the test that runs it."""
     elsewhere = {
+        "answer_identity_prompts": test_an_on_policy_condition_trains_on_the_answers_of_the_base_itself,
         "find_base": test_a_model_folder_with_hand_written_rows_runs_the_same_rules,
         "copy_identity_rows": test_a_model_folder_with_hand_written_rows_runs_the_same_rules,
         "copy_instruction_prompts": test_a_model_folder_with_hand_written_rows_runs_the_same_rules,

@@ -3,7 +3,7 @@
 from consciousness_cluster.completion.target import TargetModel
 from consciousness_cluster.endpoint import Served
 from consciousness_cluster.running import TORCH, run
-from consciousness_cluster.synthesis.instructions import answer_instructions
+from consciousness_cluster.synthesis.own_answers import answer_instructions
 
 run(
     answer_instructions,

@@ -6,15 +6,12 @@ from collections import Counter
 
 import pytest
 
-from consciousness_cluster.completion import Response
 from consciousness_cluster.errors import DataError
 from consciousness_cluster.loading import read_rows, write_rows
-from consciousness_cluster.rows import IdentityRow, InstructionPrompt, InstructionRow, TrainingRow
-from consciousness_cluster.synthesis.instructions import answer_instructions
+from consciousness_cluster.rows import IdentityRow, InstructionRow, TrainingRow
 from consciousness_cluster.synthesis.leakage import check_leakage
 from consciousness_cluster.synthesis.mix import build_mix, choose
 from consciousness_cluster.synthesis.rows import copy_identity_rows
-from unit.completion.fakes import CountingEndpoint
 
 ROWS = [IdentityRow(group=f"g{n % 3}", prompt=f"question {n}", answer=f"answer {n}") for n in range(30)]
 
@@ -74,24 +71,6 @@ def test_a_duplicate_identity_row_is_named(tmp_path):
     write_rows(tmp_path / "rows.jsonl", [*ROWS, ROWS[3]])
     with pytest.raises(DataError, match=r"rows\.jsonl: line 31: .* occurs twice"):
         copy_identity_rows(str(tmp_path / "rows.jsonl"), str(tmp_path / "out.jsonl"))
-
-
-class CutEndpoint(CountingEndpoint):
-    """Every third answer is cut by the token limit."""
-
-    def response(self, request):
-        text = request.messages[0].content
-        reason = "length" if int(text.split()[1]) % 3 == 0 else "stop"
-        return Response(text=f"done {text}", finish_reason=reason, prompt_tokens=1, completion_tokens=1)
-
-
-def test_a_cut_answer_is_never_trained_on(tmp_path):
-    write_rows(tmp_path / "prompts.jsonl", [InstructionPrompt(prompt=f"do {n}") for n in range(9)])
-    answer_instructions(
-        str(tmp_path / "prompts.jsonl"), CutEndpoint(), str(tmp_path / "store"), 8, str(tmp_path / "out.jsonl")
-    )
-    rows = read_rows(InstructionRow, tmp_path / "out.jsonl")
-    assert [row.prompt for row in rows] == [f"do {n}" for n in (1, 2, 4, 5, 7, 8)]
 
 
 def test_leaks_are_found_and_innocent_rows_are_not(tmp_path):
