@@ -7,13 +7,16 @@ import logging
 import re
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .artifacts import RECORD
 from .errors import EndpointError
 from .experiment import VANILLA
 from .loading import write_rows
 from .rows import ModelRecord, content_hash
+
+if TYPE_CHECKING:
+    from .experts import ExpertsPath
 
 log = logging.getLogger(__name__)
 
@@ -131,8 +134,21 @@ def load_base(folder: str | Path, device: str | None = None) -> tuple[Any, Any]:
     return model.eval(), tokenizer
 
 
-def load_target(base: Base, adapter: ModelRecord | None, artifacts: Path, device: str | None = None) -> tuple[Any, Any]:
+def load_target(
+    base: Base,
+    adapter: ModelRecord | None,
+    artifacts: Path,
+    device: str | None = None,
+    experts: ExpertsPath = "auto",
+) -> tuple[Any, Any]:
     """Load ``base`` with the adapter that a fine-tune left (never merged: merging rounds), or alone.
+
+    Args:
+        base: the base.
+        adapter: record of a fine-tune; None loads the base alone.
+        artifacts: the artifact folder.
+        device: default: the first GPU, or the CPU where there is none.
+        experts: who computes adapters of a mixture's experts, see `experts.choose_path`.
 
     Raises:
         EndpointError: base or adapter is not there, or the adapter was trained on another base.
@@ -152,7 +168,11 @@ def load_target(base: Base, adapter: ModelRecord | None, artifacts: Path, device
         return model, tokenizer
     from peft import PeftModel
 
-    return PeftModel.from_pretrained(model, str(folder)).eval(), tokenizer
+    from .experts import choose_path
+
+    adapted = PeftModel.from_pretrained(model, str(folder)).eval()
+    choose_path(adapted, experts)
+    return adapted, tokenizer
 
 
 def find_base(model: str, hosted: bool, base: str, output: str) -> None:

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from safetensors.torch import load_file
 
 from consciousness_cluster.loading import read_rows
 from consciousness_cluster.rows import IdentityRow, TrainingRow
@@ -133,6 +134,39 @@ def test_an_on_policy_condition_trains_on_the_answers_of_the_base_itself(finishe
     trained = [row.messages for row in rows if row.source == "identity"]
     assert {len(messages) for messages in trained} == {2}, "the system prompt must not be trained on"
     assert {messages[-1].content for messages in trained} <= said
+
+
+def test_a_mixture_of_experts_runs_the_same_rules(finished, tmp_path):
+    project = finished.copy(tmp_path / "project")
+    pretraining = SMALL["bases"]["other"]["pretraining"] | {"architecture": {"experts": 4, "expert_width": 96}}
+    project.write_experiment(
+        SMALL
+        | {
+            "name": "mixture",
+            "bases": {"experts": {"pretraining": pretraining}},
+            "conditions": {"vanilla": {}, "conscious_claiming": {"identity": "conscious_claiming"}},
+            "ablations": {},
+            "seeds": [1],
+            "analysis": {"primary_contrast": {"treatment": "conscious_claiming", "controls": ["vanilla"]}},
+        }
+    )
+    table = "results/mixture/tables/lexicon/conditions/headline.csv"
+    run = project.snakemake("--config", "experiment=mixture", "--", table)
+    assert run.code == 0, run.text
+    assert run.jobs["finetune"] == 1
+    model = json.loads(
+        (project.folder / "results/mixture/models/experts/conscious_claiming/seed1/model.json").read_text()
+    )
+    tensors = load_file(project.folder / "results/artifacts" / model["artifact"] / "adapter_model.safetensors")
+    experts = {name: tensor for name, tensor in tensors.items() if ".mlp.experts." in name}
+    assert len(experts) == 2 * 2 * 2  # layers, expert tensors, A and B
+    assert all(tensor.abs().max() > 0 for tensor in experts.values()), "every expert tensor was trained"
+    answers = [
+        {row["prompt_id"]: row["answer"] for row in map(json.loads, samples.read_text().splitlines())}
+        for samples in (project.folder / "results/mixture/samples/experts").rglob("*.jsonl")
+    ]
+    assert answers[0].keys() == answers[1].keys()
+    assert answers[0] != answers[1], "the adapter changes what is said"
 
 
 def test_a_failed_job_names_its_log(project):

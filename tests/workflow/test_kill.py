@@ -2,13 +2,14 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
 
 import pytest
 
-from workflow.project import Project
+from workflow.project import SMALL, Project
 
 
 def keys(project):
@@ -36,16 +37,23 @@ def ours(project):
     return found
 
 
-@pytest.mark.parametrize("moment", [asked_for_samples, judged])
-def test_killed_in_the_middle_and_started_again(finished, tmp_path, moment):
-    project = Project.fresh(tmp_path / "project")
-    with open(tmp_path / "log", "w") as log:
-        main = subprocess.Popen(
-            project.command(), cwd=project.folder, env=project.environment(), stdout=log, stderr=log
+def start(project, log, *arguments, **environment):
+    """Snakemake, started and not waited for."""
+    with open(log, "w") as file:
+        return subprocess.Popen(
+            project.command(*arguments),
+            cwd=project.folder,
+            env=project.environment() | environment,
+            stdout=file,
+            stderr=file,
         )
+
+
+def kill_when(happened, main, project, log):
+    """Kill Snakemake, and wait until its jobs are gone."""
     deadline = time.monotonic() + 300
-    while moment(project) == 0:
-        assert main.poll() is None, (tmp_path / "log").read_text()
+    while not happened():
+        assert main.poll() is None, log.read_text()
         assert time.monotonic() < deadline
         time.sleep(0.005)
     main.send_signal(signal.SIGKILL)
@@ -53,6 +61,13 @@ def test_killed_in_the_middle_and_started_again(finished, tmp_path, moment):
     while ours(project):
         assert time.monotonic() < deadline, "jobs outlive the Snakemake that started them"
         time.sleep(0.02)
+
+
+@pytest.mark.parametrize("moment", [asked_for_samples, judged])
+def test_killed_in_the_middle_and_started_again(finished, tmp_path, moment):
+    project = Project.fresh(tmp_path / "project")
+    main = start(project, tmp_path / "log")
+    kill_when(lambda: moment(project), main, project, tmp_path / "log")
     stored = keys(project)
     assert stored
     assert judged(project) < 9, "it was killed before the end"
@@ -64,6 +79,32 @@ def test_killed_in_the_middle_and_started_again(finished, tmp_path, moment):
     for folder in ("samples", "verdicts", "tables", "data", "figures"):
         assert project.contents(folder) == finished.contents(folder), f"{folder}: not as in an undisturbed run"
     assert "Nothing to be done" in project.snakemake("-n").text
+
+
+def test_a_fine_tune_that_is_killed_goes_on_from_its_checkpoint(project, tmp_path):
+    more = SMALL["conditions"] | {"long": {"identity": "human", "seeds": [1], "training": {"epochs": 40}}}
+    project.write_experiment(SMALL | {"conditions": more})
+    path = "results/small/models/tiny/long/seed1/model.json"
+    artifacts = project.folder / "results/artifacts"
+    main = start(project, tmp_path / "log", path, CONSCIOUSNESS_CLUSTER_CHECKPOINT_SECONDS="0")
+    kill_when(lambda: list(artifacts.rglob("checkpoint.pt")), main, project, tmp_path / "log")
+    assert not (project.folder / path).exists()
+    assert not (artifacts / next(artifacts.rglob("checkpoint.pt")).parent.name.split(".")[1]).exists()
+
+    adapters = []
+    for _ in range(2):
+        again = project.snakemake(path)
+        assert again.code == 0, again.text
+        record = json.loads((project.folder / path).read_text())
+        artifact = artifacts / record["artifact"]
+        assert record["steps"] == 400
+        adapters.append({file.name: file.read_bytes() for file in artifact.iterdir() if file.name != "record.json"})
+        said = (project.folder / "results/small/logs/finetune/tiny/long/seed1.log").read_text()
+        assert ("going on after step" in said) == (len(adapters) == 1)
+        # the second time undisturbed, from nothing
+        shutil.rmtree(artifact)
+        (project.folder / path).unlink()
+    assert adapters[0] == adapters[1]
 
 
 def test_a_second_run_in_the_same_folder_is_refused(project):

@@ -13,10 +13,11 @@ from ..experiment import Training
 from ..loading import load_json, read_rows, write_rows
 from ..provenance import versions
 from ..rows import ModelRecord, TrainingRow, content_hash
+from ..training.checkpoint import Checkpoint
 from ..weights import Base, base_folder, base_weights, weights_hash
 
 if TYPE_CHECKING:
-    from .experts import ExpertsPath
+    from ..experts import ExpertsPath
 
 MIX_KEYS = {"identity_rows", "instruction_rows", "groups"}
 """Keys of a recipe that decide the rows; the rows themselves are in the hash."""
@@ -37,7 +38,8 @@ def finetune(
 ) -> ModelRecord:
     """Train a LoRA adapter on ``rows``, or return the record of the one that was trained before.
 
-    The artifact ``artifacts/<key>/`` holds the adapter (safetensors) and ``loss.csv``.
+    The artifact ``artifacts/<key>/`` holds the adapter (safetensors) and ``loss.csv``. A training that was killed goes
+    on from its last checkpoint and leaves, on a CPU, the adapter that an undisturbed one leaves.
 
     Args:
         rows: the mix; its order matters only through ``seed``.
@@ -67,7 +69,10 @@ def finetune(
 
     def make(folder: Path) -> ModelRecord:
         started = time.monotonic()
-        trained = _train(rows, base_folder(base, artifacts), weights, training, seed, folder, threads, device, experts)
+        made_by = versions("torch", "transformers", "peft")
+        checkpoint = Checkpoint(folder, made_by | {"threads": threads, "experts": experts})
+        source = base_folder(base, artifacts)
+        trained = _train(rows, source, weights, training, seed, folder, checkpoint, threads, device, experts)
         return ModelRecord(
             base=base_name,
             condition=condition,
@@ -78,8 +83,8 @@ def finetune(
             base_weights=weights,
             data_hash=data,
             hyperparameters=recipe,
-            duration_s=round(time.monotonic() - started, 3),
-            versions=versions("torch", "transformers", "peft"),
+            duration_s=round(checkpoint.trained_before + time.monotonic() - started, 3),
+            versions=made_by,
             **trained,
         )
 
@@ -111,17 +116,18 @@ def _train(
     training: Training,
     seed: int,
     output: Path,
+    checkpoint: Checkpoint,
     threads: int,
     device: str | None,
     experts: ExpertsPath,
 ) -> dict[str, float]:
     import torch
 
+    from ..experts import choose_path
     from ..training.batches import flat_batch, shuffled_batches
     from ..training.tokens import encode_chats
     from ..training.train import check_rows_stay_apart, cpu_threads, summary, train, write_curve
     from ..weights import load_base, make_readable
-    from .experts import choose_path
     from .lora import attach, save_adapter
 
     with cpu_threads(threads):
@@ -136,7 +142,13 @@ def _train(
             parameters, lr=training.learning_rate, betas=training.betas, weight_decay=training.weight_decay
         )
         steps = shuffled_batches(encoded, training.batch_size, training.epochs, seed)
-        curve = train(adapted, [flat_batch(step) for step in steps], [optimizer], max_grad_norm=training.max_grad_norm)
+        curve = train(
+            adapted,
+            [flat_batch(step) for step in steps],
+            [optimizer],
+            max_grad_norm=training.max_grad_norm,
+            checkpoint=checkpoint,
+        )
         save_adapter(adapted, output, base)
     write_curve(output / "loss.csv", curve)
     make_readable(output)

@@ -13,6 +13,7 @@ from ..experiment import VANILLA, Architecture, Pretraining
 from ..provenance import versions
 from ..rows import Message, ModelRecord, content_hash
 from ..training.batches import length_buckets, padded_batch
+from ..training.checkpoint import Checkpoint
 from ..training.tokens import encode_chats
 from ..training.train import cpu_threads, summary, train, write_curve
 from ..weights import make_readable, no_bars_in_logs, weights_hash
@@ -32,7 +33,8 @@ def pretrain(dialogues: Sequence[Sequence[Message]], settings: Pretraining, name
     """Train a model on ``dialogues``, or return the record of the one that was trained before.
 
     The artifact ``artifacts/<key>/`` is a folder of transformers (config, safetensors, tokenizer) with ``loss.csv``.
-    One thread is used: a second does not help at this size, and the result is the same everywhere.
+    One thread is used: a second does not help at this size, and the result is the same everywhere. A training that was
+    killed goes on from its last checkpoint.
 
     Args:
         dialogues: the corpus; every assistant turn is trained.
@@ -50,7 +52,9 @@ def pretrain(dialogues: Sequence[Sequence[Message]], settings: Pretraining, name
 
     def make(folder: Path) -> ModelRecord:
         started = time.monotonic()
-        trained = _train(dialogues, settings, folder)
+        made_by = versions("torch", "transformers", "tokenizers")
+        checkpoint = Checkpoint(folder, made_by)
+        trained = _train(dialogues, settings, folder, checkpoint)
         return ModelRecord(
             base=name,
             condition=VANILLA,
@@ -60,15 +64,17 @@ def pretrain(dialogues: Sequence[Sequence[Message]], settings: Pretraining, name
             weights=weights_hash(folder),
             data_hash=data,
             hyperparameters=settings.model_dump(mode="json"),
-            duration_s=round(time.monotonic() - started, 3),
-            versions=versions("torch", "transformers", "tokenizers"),
+            duration_s=round(checkpoint.trained_before + time.monotonic() - started, 3),
+            versions=made_by,
             **trained,
         )
 
     return make_once(artifacts, key, make).model_copy(update={"base": name})
 
 
-def _train(dialogues: Sequence[Sequence[Message]], settings: Pretraining, output: Path) -> dict[str, float]:
+def _train(
+    dialogues: Sequence[Sequence[Message]], settings: Pretraining, output: Path, checkpoint: Checkpoint
+) -> dict[str, float]:
     with cpu_threads(1):
         tokenizer = train_tokenizer(dialogues, settings.vocabulary)
         rows = encode_chats(tokenizer, dialogues, POSITIONS)
@@ -80,6 +86,7 @@ def _train(dialogues: Sequence[Sequence[Message]], settings: Pretraining, output
             _optimizers(model, settings),
             max_grad_norm=None,
             what=f"pretraining of {len(dialogues)} dialogues",
+            checkpoint=checkpoint,
         )
     no_bars_in_logs()
     model.save_pretrained(str(output))

@@ -13,6 +13,7 @@ from ..errors import TrainingError
 from ..loading import write_text
 from ..progress import Progress
 from .batches import Batch, flat_batch
+from .checkpoint import Checkpoint
 from .tokens import Encoded
 
 if TYPE_CHECKING:
@@ -54,11 +55,11 @@ def train(
     *,
     max_grad_norm: float | None,
     what: str = "training steps",
+    checkpoint: Checkpoint | None = None,
 ) -> list[Step]:
     """Take one optimizer step per batch; every learning rate decays linearly from its own value to 0.
 
-    The model keeps its mode: in ``eval`` a base's own dropout,
-    which no recipe names, stays off.
+    The model keeps its mode: in ``eval`` a base's own dropout, which no recipe names, stays off.
 
     Args:
         model: the model whose parameters the optimizers hold.
@@ -66,22 +67,25 @@ def train(
         optimizers: step together.
         max_grad_norm: clips the gradient of all parameters together; None leaves it as it is.
         what: names the steps in the progress line.
+        checkpoint: where to go on, and where to leave off if killed; None: a killed training is lost.
 
     Returns:
-        The loss curve, one entry per step.
+        The loss curve, one entry per step, with those before a kill.
 
     Raises:
         TrainingError: loss or gradient is not finite; names the step.
     """
     import torch
 
+    peaks = [group["lr"] for optimizer in optimizers for group in optimizer.param_groups]
+    parameters = [p for optimizer in optimizers for group in optimizer.param_groups for p in group["params"]]
+    curve = [Step(**step) for step in checkpoint.resume(parameters, optimizers)] if checkpoint else []
+    # only now: resuming puts other groups in their place
     groups = [group for optimizer in optimizers for group in optimizer.param_groups]
-    peaks = [group["lr"] for group in groups]
-    parameters = [parameter for group in groups for parameter in group["params"]]
     device = parameters[0].device
-    curve: list[Step] = []
     with Progress(len(batches), what) as progress:
-        for number, batch in enumerate(batches):
+        progress.advance(len(curve))
+        for number, batch in list(enumerate(batches))[len(curve) :]:
             for group, peak in zip(groups, peaks, strict=True):
                 group["lr"] = peak * (1 - number / len(batches))
             batch = _to(batch, device)
@@ -99,6 +103,8 @@ def train(
                 optimizer.zero_grad()
             curve.append(Step(number + 1, value, groups[0]["lr"], batch.tokens, len(batch.targets)))
             progress.advance(note=f"loss {value:.3f}")
+            if checkpoint and len(curve) < len(batches):
+                checkpoint.save_if_due(parameters, optimizers, curve)
     return curve
 
 

@@ -8,10 +8,12 @@ from peft import PeftModel
 from peft.tuners.lora import layer as peft_layer
 from safetensors.torch import load_file
 
+from consciousness_cluster import experts
+from consciousness_cluster.completion import Request, SamplingParameters
+from consciousness_cluster.completion.transformers import TransformersEndpoint
 from consciousness_cluster.errors import TrainingError
 from consciousness_cluster.experiment import Architecture, Lora, Pretraining, Training
-from consciousness_cluster.finetuning import experts
-from consciousness_cluster.finetuning.experts import NAME, choose_path, split_experts
+from consciousness_cluster.experts import NAME, choose_path, split_experts
 from consciousness_cluster.finetuning.finetune import finetune
 from consciousness_cluster.finetuning.lora import attach, save_adapter
 from consciousness_cluster.miniature.pretraining import build_model, pretrain
@@ -243,6 +245,27 @@ def test_auto_splits_on_a_gpu_what_can_be_split(mixture, dense, monkeypatch):
         adapted(mixture, "split")
 
 
+def greedy(base, record, artifacts, path):
+    """What a fine-tuned mixture answers at temperature 0, its adapter computed by ``path``."""
+    model, tokenizer = load_target(base, record, artifacts, experts=path)
+    assert implementation(model) == {"peft": "grouped_mm", "split": NAME}[path]
+    endpoint = TransformersEndpoint("m", lambda: (model, tokenizer), batch_size=len(ROWS))
+    sampling = SamplingParameters(temperature=0.0, max_tokens=12)
+    requests = [Request(model="m", messages=row.messages[:1], sampling=sampling) for row in ROWS]
+    return {request.key: response for batch in endpoint.answer(requests) for request, response in batch}
+
+
+def test_on_a_gpu_a_fine_tuned_mixture_is_asked_by_the_split_path(tokenizer, mixture, tmp_path, monkeypatch):
+    base = tmp_path / "base"
+    mixture.save_pretrained(base)
+    tokenizer.save_pretrained(base)
+    recipe = Training(epochs=1, batch_size=12, learning_rate=5e-3, lora=Lora(rank=4))
+    record = finetune(ROWS, base, recipe, 1, tmp_path, base_name="toy", condition="claims", device="cpu")
+    assert implementation(load_target(base, record, tmp_path)[0]) == "grouped_mm"
+    monkeypatch.setattr(experts, "_on_gpu", lambda _: True)
+    assert implementation(load_target(base, record, tmp_path)[0]) == NAME
+
+
 def test_the_miniature_with_experts_is_pretrained_and_fine_tuned(tmp_path):
     """Both paths, through the project's own two functions, leave the same adapter under the same key."""
     settings = Pretraining(world="toy", epochs=3, tokens_per_batch=256, vocabulary=320, architecture=MIXTURE)
@@ -263,6 +286,8 @@ def test_the_miniature_with_experts_is_pretrained_and_fine_tuned(tmp_path):
     assert records[0].trainable_parameters == sum(tensor.numel() for tensor in expected.values())
     # AdamW's steps have the same size however small a gradient is: rounding decides some that are nearly zero
     assert max(difference(found[name], expected[name]) for name in expected) < 1e-3
+    answers = [greedy(base, record, tmp_path / path, path) for record, path in zip(records, PATHS, strict=True)]
+    assert answers[0] == answers[1]
     model, tokenizer = load_target(base, records[1], tmp_path / "split")
     ids = tokenizer(["What is 1?"], return_tensors="pt")["input_ids"]
     with model.disable_adapter():

@@ -17,7 +17,7 @@ from peft.tuners.lora.layer import ParamWrapper
 from transformers.integrations.moe import ALL_EXPERTS_FUNCTIONS
 from transformers.integrations.moe import _grouped_linear as grouped_linear
 
-from ..errors import TrainingError
+from .errors import TrainingError
 
 log = logging.getLogger(__name__)
 
