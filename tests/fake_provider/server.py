@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from typing import Any
 
 from aiohttp import web
 
-from . import anthropic_messages, openai_chat
+from . import anthropic_batches, anthropic_messages, openai_batches, openai_chat, openai_files, openai_jobs
+from .app import STATE, read_json
 from .faults import PAID, Fault, choose, error, failure, reset, spoil
 from .refusals import Refused
 from .state import State, digest
 
-STATE = web.AppKey("state", State)
 Handler = Any
 
 
@@ -65,7 +64,9 @@ async def serve(request: web.Request, handler: Handler) -> web.StreamResponse:
     if request.path.startswith("/fake/"):
         return await handler(request)
     state, provider = request.app[STATE], provider_of(request)
-    started, body = time.monotonic(), await request.read()
+    started = time.monotonic()
+    uploads = request.content_type.startswith("multipart/")
+    body = b"" if uploads else await request.read()  # an upload's parts are read by who takes them
     operation = operation_of(request)
     generates = operation in ("chat", "messages")
     fault = None
@@ -128,14 +129,6 @@ def _add_headers(response: web.StreamResponse, provider: str, state: State, star
         }
     for key, value in headers.items():
         response.headers.setdefault(key, value)
-
-
-async def read_json(request: web.Request, provider: str) -> Any:
-    """The body of a request, or the provider's 400."""
-    try:
-        return json.loads(await request.read())
-    except ValueError:
-        raise Refused(provider, 400, "We could not parse the JSON body of your request.") from None
 
 
 async def chat(request: web.Request) -> web.Response:
@@ -202,5 +195,7 @@ def application(state: State) -> web.Application:
     app.router.add_post("/v1/messages", messages)
     app.router.add_get("/v1/models", list_models)
     app.router.add_get("/v1/models/{model:.+}", retrieve_model)
+    for part in (anthropic_batches, openai_batches, openai_files, openai_jobs):
+        part.add_routes(app)
     app.router.add_route("*", "/fake/{what}", control)
     return app

@@ -24,6 +24,8 @@ DEFAULTS: dict[str, Any] = {
     "content_filter_rate": 0.0,
     "job_polls": 4,  # a job ends when it was looked at this many times ...
     "job_seconds": None,  # ... or, if given, after this time
+    "job_fails": None,  # words with which every running job fails
+    "finetuning_closed": False,
     "refused_files": None,  # regular expression: a training file that holds it is refused by moderation
     "batch_polls": 3,
     "batch_seconds": None,
