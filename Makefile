@@ -1,5 +1,6 @@
 # make         set up .venv, run the miniature experiment, say where its results are (EXPERIMENT=name: another one)
-# make test    set up .venv, run all tests
+# make test    set up .venv, run all tests but Slurm's
+# make test-slurm  the same for Slurm: starts one on this machine (as root, on Debian or Ubuntu)
 # make lock    resolve requirements.in again
 ifneq ($(words $(CURDIR)),1)
 $(error Snakemake cannot run its jobs from a folder whose path holds a space: $(CURDIR))
@@ -12,7 +13,7 @@ EXPERIMENT ?= $(shell sed -n 's/^experiment: *//p' config.yaml)
 RESULTS := results/$(EXPERIMENT)
 SNAKEMAKE := $(BIN)/snakemake --config experiment=$(EXPERIMENT)
 
-.PHONY: run test lock
+.PHONY: run test test-slurm lock
 run: $(VENV)/installed
 	$(SNAKEMAKE) --cores $(CORES) --quiet rules host reason
 	@if [ ! -e $(RESULTS)/report.html ] || [ -n "$$(find $(RESULTS)/figures -name '*.svg' -newer $(RESULTS)/report.html)" ]; then \
@@ -21,6 +22,9 @@ run: $(VENV)/installed
 
 test: $(VENV)/installed
 	$(BIN)/python -m pytest
+
+test-slurm: $(VENV)/installed
+	$(BIN)/python -m pytest tests/slurm
 
 $(VENV)/installed: requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, found " + sys.version)'

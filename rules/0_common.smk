@@ -23,6 +23,7 @@ from consciousness_cluster.loading import read_yaml
 from consciousness_cluster.provenance import fingerprint
 from consciousness_cluster.reporting.facts import ablation_facts
 from consciousness_cluster.running import MAIN_PROCESS, WORKER
+from consciousness_cluster.slurm import with_ends
 from consciousness_cluster.synthesis.check import (
     IDENTITY_ROWS,
     INSTRUCTION_PROMPTS,
@@ -79,6 +80,10 @@ onstart:
             hold_run_lock(Path(RESULTS))
         except ClusterError as error:
             raise WorkflowError(str(error)) from None
+        if workflow.executor_plugin.name == "slurm":
+            import snakemake_executor_plugin_slurm as plugin
+
+            plugin.query_job_status = with_ends(plugin.query_job_status)
 
 
 def one_of(names):

@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from slurm.project import CLUSTER, SlurmProject
+from slurm.project import CLUSTER, TABLES, SlurmProject
 
 
 @pytest.fixture(scope="session")
@@ -24,16 +24,20 @@ def cluster():
 
 @pytest.fixture(scope="session")
 def local(tmp_path_factory):
-    """The tiny experiment run without Slurm, by the workstation's profile. Read it, or copy it; never change it."""
+    """The tiny experiment's tables made without Slurm, by the workstation's profile. Read it, or copy it; no more."""
     project = SlurmProject.fresh(tmp_path_factory.mktemp("local") / "project")
-    run = project.snakemake("--profile", "profiles/workstation")
+    run = project.snakemake("--profile", "profiles/workstation", *TABLES)
     assert run.code == 0, run.text
     return project
 
 
-@pytest.fixture
-def half(cluster, local, tmp_path):
-    """A copy in which everything after the mixes is still to be done."""
-    project = local.copy(tmp_path / "project")
-    project.forget_targets()
-    return project
+@pytest.fixture(scope="module")
+def half(cluster, local, tmp_path_factory):
+    """Makes copies in which everything after the mixes is still to be done."""
+
+    def copy():
+        project = local.copy(tmp_path_factory.mktemp("half") / "project")
+        project.forget_targets()
+        return project
+
+    return copy
