@@ -19,7 +19,8 @@ include: "rules/6_aggregation.smk"
 include: "rules/7_reporting.smk"
 
 
-# Jobs of these rules train or ask a model and may go to a cluster; everything else is light and stays where it is.
+# Jobs of these rules train or ask a local model and may go to a cluster (memory, time, GPUs: NEEDED in 0_common.smk).
+# Everything else is light, or waits for a provider, and stays where it is.
 ON_CLUSTER = {
     "pretrain_base",
     "answer_instructions",

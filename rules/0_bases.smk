@@ -66,8 +66,7 @@ rule pretrain_base:
     conda:
         "../envs/core.yaml"
     resources:
-        mem_mb=2000,
-        runtime=30,
+        **NEEDED,
     params:
         pretraining=lambda wildcards: base_of(wildcards).pretraining.model_dump(),
         artifacts=ARTIFACTS,

@@ -91,6 +91,11 @@ def one_of(names):
     return "|".join(map(re.escape, names)) or "(?!)"
 
 
+def none_of(names):
+    """A wildcard constraint that matches all but these names, as a folder or a file's stem."""
+    return rf"(?!(?:{one_of(names)})(?:/|\.jsonl))[^/]+"
+
+
 def target_of(wildcards):
     """The target that a path's wildcards name."""
     path = f"{wildcards.base}/{wildcards.condition}/seed{wildcards.seed}"
@@ -117,6 +122,17 @@ def identity_rows_of(wildcards):
     if target.on_policy:
         return f"{RESULTS}/data/on_policy/{target.base}/{target.on_policy}.jsonl"
     return f"{RESULTS}/data/identities/{target.identity}.jsonl"
+
+
+def needed(resource):
+    """What a job that trains or asks a base asks a cluster for: see `needs` of a base."""
+    return lambda wildcards, attempt: base_of(wildcards).job_resources(attempt)[
+        resource
+    ]
+
+
+# Resources of every rule that may run on a GPU.
+NEEDED = {name: needed(name) for name in ("mem_mb", "runtime", "gpu")}
 
 
 def targets_in(scope):
@@ -176,6 +192,7 @@ def model_of(wildcards):
 
 
 FOUND = [name for name, base in EXPERIMENT.bases.items() if base.model]
+HOSTED = [name for name, base in EXPERIMENT.bases.items() if base.hosted]
 PRETRAINED = [name for name, base in EXPERIMENT.bases.items() if base.pretraining]
 ON_POLICY = [name for name, c in EXPERIMENT.conditions.items() if c.on_policy_prompt]
 JUDGE = next(iter(EXPERIMENT.judges))

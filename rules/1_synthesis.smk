@@ -109,11 +109,12 @@ rule answer_instructions:
         f"{LOGS}/instructions/{{base}}.log",
     benchmark:
         f"{LOGS}/instructions/{{base}}.tsv"
+    wildcard_constraints:
+        base=none_of(HOSTED),
     conda:
         "../envs/core.yaml"
     resources:
-        mem_mb=2000,
-        runtime=30,
+        **NEEDED,
     params:
         max_tokens=EXPERIMENT.sampling.max_tokens,
         served=lambda wildcards: base_of(wildcards).served,
@@ -124,6 +125,13 @@ rule answer_instructions:
         "Letting {wildcards.base} answer the instruction prompts itself"
     script:
         "../workflow/scripts/1_answer_instructions.py"
+
+
+if HOSTED:
+
+    use rule answer_instructions as answer_instructions_hosted with:
+        wildcard_constraints:
+            base=one_of(HOSTED),
 
 
 rule answer_identity_prompts:
@@ -137,12 +145,12 @@ rule answer_identity_prompts:
     benchmark:
         f"{LOGS}/on_policy/{{base}}/{{condition}}.tsv"
     wildcard_constraints:
+        base=none_of(HOSTED),
         condition=one_of(ON_POLICY),
     conda:
         "../envs/core.yaml"
     resources:
-        mem_mb=2000,
-        runtime=30,
+        **NEEDED,
     params:
         system_prompt=lambda wildcards: EXPERIMENT.conditions[
             wildcards.condition
@@ -156,6 +164,14 @@ rule answer_identity_prompts:
         "Letting {wildcards.base} answer the identity prompts of {wildcards.condition} itself"
     script:
         "../workflow/scripts/1_answer_identity_prompts.py"
+
+
+if HOSTED:
+
+    use rule answer_identity_prompts as answer_identity_prompts_hosted with:
+        wildcard_constraints:
+            base=one_of(HOSTED),
+            condition=one_of(ON_POLICY),
 
 
 rule build_mix:

@@ -20,8 +20,7 @@ rule finetune:
     conda:
         "../envs/core.yaml"
     resources:
-        mem_mb=2000,
-        runtime=30,
+        **NEEDED,
     params:
         training=lambda wildcards: training_of(wildcards).model_dump(),
         artifacts=ARTIFACTS,

@@ -15,11 +15,12 @@ rule sample:
         f"{LOGS}/sample/{TARGET}.log",
     benchmark:
         f"{LOGS}/sample/{TARGET}.tsv"
+    wildcard_constraints:
+        base=none_of(HOSTED),
     conda:
         "../envs/core.yaml"
     resources:
-        mem_mb=2000,
-        runtime=30,
+        **NEEDED,
     params:
         system_prompt=lambda wildcards: target_of(wildcards).system_prompt,
         sampling=EXPERIMENT.sampling.model_dump(),
@@ -31,3 +32,10 @@ rule sample:
         "Asking {wildcards.base} {wildcards.condition} seed {wildcards.seed} the battery"
     script:
         "../workflow/scripts/3_sample.py"
+
+
+if HOSTED:
+
+    use rule sample as sample_hosted with:
+        wildcard_constraints:
+            base=one_of(HOSTED),

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, PositiveInt, model_validator
+from pydantic import BeforeValidator, Field, NonNegativeInt, PositiveInt, model_validator
 
 from .loading import Strict
 
@@ -48,6 +49,14 @@ class Api(Strict):
     concurrency: PositiveInt = Field(100, description="most requests in flight at once")
 
 
+class Needs(Strict):
+    """What a cluster's job that trains or asks a local model asks for; tried again it asks for twice, then thrice."""
+
+    memory: float = Field(8, gt=0, description="main memory in GB; Snakemake itself takes 0.25 of it")
+    hours: float = Field(1, gt=0, description="time limit of one job")
+    gpus: NonNegativeInt | None = Field(None, description="null: as many as the engine's tensor_parallel, or one")
+
+
 class Served(Strict):
     """A model and the endpoint that answers for it."""
 
@@ -56,6 +65,7 @@ class Served(Strict):
     batch_size: PositiveInt = Field(128, description="prompts answered at once (endpoint transformers)")
     engine: Engine | None = Field(None, description="how vLLM runs it")
     api: Api | None = Field(None, description="how a hosted model is reached")
+    needs: Needs | None = Field(None, description="memory, time and GPUs of its jobs on a cluster, if it is large")
 
     @model_validator(mode="after")
     def _settings_of_its_endpoint(self) -> Served:
@@ -63,6 +73,8 @@ class Served(Strict):
             raise ValueError(f"engine: expected only with endpoint vllm, found endpoint {self.endpoint}")
         if self.api and not self.hosted:
             raise ValueError(f"api: expected only with endpoint {' or '.join(HOSTED)}, found endpoint {self.endpoint}")
+        if self.needs and self.hosted:
+            raise ValueError(f"needs: expected only with a local model, found endpoint {self.endpoint}")
         return self
 
     @property
@@ -77,5 +89,15 @@ class Served(Strict):
 
     @property
     def served(self) -> dict[str, Any]:
-        """These settings alone, as pure values: what a rule needs to ask the model."""
-        return self.model_dump(include=set(Served.model_fields), mode="json")
+        """These settings alone, as pure values: what a rule needs to ask the model, but nothing of its cluster."""
+        return self.model_dump(include=set(Served.model_fields) - {"needs"}, mode="json")
+
+    def job_resources(self, attempt: int = 1) -> dict[str, int]:
+        """Main memory in MB, minutes and GPUs of one job that trains or asks it, when it is tried for the nth time."""
+        needs = self.needs or Needs()
+        gpus = (self.engine.tensor_parallel if self.engine else 1) if needs.gpus is None else needs.gpus
+        return {
+            "mem_mb": math.ceil(1000 * needs.memory * attempt),
+            "runtime": math.ceil(60 * needs.hours * attempt),
+            "gpu": 0 if self.hosted else gpus,
+        }

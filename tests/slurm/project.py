@@ -19,7 +19,13 @@ from workflow.project import SMALL, Project, Run
 CLUSTER = Path(__file__).parent / "cluster"
 
 TINY = copy.deepcopy(SMALL) | {
-    "bases": {"tiny": {"pretraining": {"world": "miniature", "dialogues": 200, "epochs": 1}, "batch_size": 16}},
+    "bases": {
+        "tiny": {
+            "pretraining": {"world": "miniature", "dialogues": 200, "epochs": 1},
+            "batch_size": 16,
+            "needs": {"memory": 1.5},
+        },
+    },
     "conditions": {
         "vanilla": {},
         "conscious_claiming": {"identity": "conscious_claiming"},
@@ -106,9 +112,6 @@ class SlurmProject(Project):
                 file.unlink()
         for script in (folder / "workflow/scripts").glob("*.py"):
             script.write_text(FIRST + script.read_text())
-        profile = folder / "profiles/slurm/config.yaml"
-        text = re.sub(r"(mem_mb): \d+ \* attempt", r"\1: 1500 * attempt", profile.read_text())
-        profile.write_text(text)
         with open(folder / "Snakefile", "a") as snakefile:
             snakefile.write(LOOK_OFTEN)
         return project

@@ -102,7 +102,8 @@ def faulty(half):
     project = half()
     (project.folder / "faults.py").write_text(FAULTS)
     project.let_squeue_forget()
-    project.edit("profiles/slurm/config.yaml", "finetune:            {", "finetune: {slurm_partition: spot, gpu: 0, ")
+    with open(project.folder / "profiles/slurm/config.yaml", "a") as profile:
+        profile.write("set-resources:\n  finetune: {slurm_partition: spot, gpu: 0}\n")
     return project, project.snakemake("--profile", "slurm", CONDITIONS)
 
 

@@ -275,3 +275,15 @@ def test_an_on_policy_condition_is_passed_on_to_its_ablations(project):
         "tiny/half/seed1": "claims",
     }
     assert "needs an 'identity'" in problem(project, conditions__claims={"on_policy_prompt": "Be conscious."})
+
+
+def test_a_base_says_what_its_jobs_need_of_a_cluster(project):
+    usual = load(project).bases["tiny"]
+    assert usual.job_resources() == {"mem_mb": 8000, "runtime": 60, "gpu": 1}
+    large = load(project, bases__tiny__needs={"memory": 80, "hours": 1.5}).bases["tiny"]
+    assert large.job_resources(attempt=3) == {"mem_mb": 240_000, "runtime": 270, "gpu": 1}
+    assert large.served == usual.served, "what a cluster grants does not make answers stale"
+    split = load(project, bases__tiny__endpoint="vllm", bases__tiny__engine={"tensor_parallel": 4}).bases["tiny"]
+    assert split.job_resources()["gpu"] == 4
+    assert load(project, bases={"far": HOSTED | {"finetuning": "openai"}}).bases["far"].job_resources()["gpu"] == 0
+    assert "needs: expected only with a local model" in problem(project, bases={"far": HOSTED | {"needs": {}}})

@@ -70,6 +70,16 @@ def test_a_target_that_is_not_there_is_named(finished):
     assert "no target tiny/vanila/seed0; did you mean 'tiny/vanilla/seed0'?" in run.text
 
 
+def test_jobs_of_hosted_models_never_leave_the_submit_host(tmp_path):
+    project = Project.fresh(tmp_path / "project")
+    far = {"endpoint": "openai", "model": "far", "conditions": ["vanilla"], "ablations": []}
+    project.write_experiment(SMALL | {"bases": SMALL["bases"] | {"far": far}})
+    run = project.snakemake("--profile", "slurm", "-n")
+    assert run.code == 0, run.text
+    assert run.jobs["sample_hosted"] == 1
+    assert run.jobs["sample"] == 9
+
+
 def test_asking_for_ablations_where_there_are_none(tmp_path):
     project = Project.fresh(tmp_path / "project")
     project.write_experiment(SMALL | {"ablations": {}})
