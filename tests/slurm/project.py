@@ -147,7 +147,7 @@ class SlurmProject(Project):
         """Snakemake's command line."""
         return [sys.executable, "-m", "snakemake", *arguments]
 
-    def snakemake(self, *arguments: str, timeout: float = 240) -> Run:
+    def snakemake(self, *arguments: str, timeout: float = 600) -> Run:
         """Run Snakemake to its end; past the limit it is interrupted, so that it cancels its Slurm jobs."""
         limited = ["timeout", "-s", "INT", "-k", "30", str(timeout), *self.command(*arguments)]
         done = subprocess.run(
@@ -185,7 +185,7 @@ class SlurmProject(Project):
 AFTER_MIXES = ("models", "samples", "verdicts", "tables")
 
 
-def wait_for(condition: Callable[[], object], seconds: float = 120) -> None:
+def wait_for(condition: Callable[[], object], seconds: float = 300) -> None:
     """Wait until ``condition()`` is true.
 
     Raises:

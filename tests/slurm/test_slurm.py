@@ -187,7 +187,7 @@ def hold():
     while not Path("killed").exists():
         time.sleep(0.2)
     if snakemake.rule == "sample" and is_late():
-        deadline = time.monotonic() + 90
+        deadline = time.monotonic() + 240
         while not is_waited_for() and time.monotonic() < deadline:
             time.sleep(0.2)
         Path("was_waited_for").write_text(str(is_waited_for()))
