@@ -17,6 +17,7 @@ include: "rules/3_sampling.smk"
 include: "rules/5_judging.smk"
 include: "rules/6_aggregation.smk"
 include: "rules/7_reporting.smk"
+include: "rules/8_costs.smk"
 
 
 # Jobs of these rules train or ask a local model and may go to a cluster (memory, time, GPUs: NEEDED in 0_common.smk).

@@ -16,6 +16,9 @@ from consciousness_cluster import revisions
 from consciousness_cluster.aggregation.dictionary import DICTIONARY
 from consciousness_cluster.artifacts import check_run, hold_run_lock, name_run
 from consciousness_cluster.battery import load_battery
+from consciousness_cluster.costs.account import check_prices
+from consciousness_cluster.costs.ledger import FOLDER as LEDGER
+from consciousness_cluster.costs.receipt import write_receipt
 from consciousness_cluster.errors import ClusterError, nearest
 from consciousness_cluster.experiment import load_config, load_experiment
 from consciousness_cluster.judging.lexicon import check_readable
@@ -31,7 +34,8 @@ from consciousness_cluster.synthesis.check import (
 )
 
 try:
-    EXPERIMENT = load_experiment(load_config(config, ROOT).experiment, ROOT)
+    SETTINGS = load_config(config, ROOT)
+    EXPERIMENT = load_experiment(SETTINGS.experiment, ROOT)
     ITEMS = load_battery(ROOT / "battery" / EXPERIMENT.battery)
     if workflow.is_main_process:
         check_training_data(EXPERIMENT, ROOT)
@@ -65,6 +69,10 @@ else:
         raise WorkflowError(str(error)) from None
 
 
+# Rules that look at results and change none: they run beside a run that is under way.
+COST_RULES = {"receipt"}
+
+
 wildcard_constraints:
     base="[^/]+",
     condition="[^/]+",
@@ -77,13 +85,14 @@ wildcard_constraints:
 onstart:
     if workflow.is_main_process:
         try:
-            hold_run_lock(Path(RESULTS))
+            if (
+                set(workflow.dag_settings.targets) - COST_RULES
+                or not workflow.dag_settings.targets
+            ):
+                check_prices(EXPERIMENT, SETTINGS.budget_usd, ROOT)
+                hold_run_lock(Path(RESULTS))
         except ClusterError as error:
             raise WorkflowError(str(error)) from None
-        if workflow.executor_plugin.name == "slurm":
-            import snakemake_executor_plugin_slurm as plugin
-
-            plugin.query_job_status = with_ends(plugin.query_job_status)
 
 
 def one_of(names):

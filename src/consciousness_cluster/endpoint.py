@@ -6,7 +6,7 @@ import math
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, NonNegativeInt, PositiveInt, model_validator
+from pydantic import BeforeValidator, Field, NonNegativeFloat, NonNegativeInt, PositiveInt, model_validator
 
 from .loading import Strict
 
@@ -38,6 +38,28 @@ class Engine(Strict):
     max_length: PositiveInt | None = Field(None, description="tokens of prompt and answer; null: the model's own limit")
 
 
+class Rates(Strict):
+    """USD per million tokens."""
+
+    input: NonNegativeFloat
+    cached_input: NonNegativeFloat | None = Field(
+        None, description="of prompt tokens that the provider had cached; null: as input"
+    )
+    output: NonNegativeFloat
+
+
+class FinetunedRates(Rates):
+    """The same of a model that was fine-tuned, and what its training costs."""
+
+    training: NonNegativeFloat | None = Field(None, description="USD per million tokens of training data and epoch")
+
+
+class Price(Rates):
+    """What a hosted model costs, in USD per million tokens."""
+
+    finetuned: FinetunedRates | None = Field(None, description="of its fine-tunes; null: unknown")
+
+
 class Api(Strict):
     """A server behind an HTTP API. The key itself stands in the environment and nowhere else."""
 
@@ -47,6 +69,9 @@ class Api(Strict):
     )
     batch: bool = Field(False, description="use the provider's batch API: half the price, up to a day")
     concurrency: PositiveInt = Field(100, description="most requests in flight at once")
+    price: Price | None = Field(
+        None, description="USD per million tokens, without the batch discount; null: as in reference/prices.yaml"
+    )
 
 
 class Needs(Strict):
@@ -89,8 +114,9 @@ class Served(Strict):
 
     @property
     def served(self) -> dict[str, Any]:
-        """These settings alone, as pure values: what a rule needs to ask the model, but nothing of its cluster."""
-        return self.model_dump(include=set(Served.model_fields) - {"needs"}, mode="json")
+        """These settings alone, as pure values: what a rule needs to ask the model, without its cluster and price."""
+        fields = set(Served.model_fields) - {"needs"}
+        return self.model_dump(include=fields, exclude={"api": {"price"}}, mode="json")
 
     def job_resources(self, attempt: int = 1) -> dict[str, int]:
         """Main memory in MB, minutes and GPUs of one job that trains or asks it, when it is tried for the nth time."""

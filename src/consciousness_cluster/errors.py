@@ -33,6 +33,10 @@ class EndpointError(ClusterError):
     """A model cannot be reached, loaded or asked."""
 
 
+class BudgetError(ClusterError):
+    """The next request could cost more than the budget leaves, or its price is not known."""
+
+
 class TrainingError(ClusterError):
     """A fine-tune or a pretraining run cannot start or must not go on."""
 

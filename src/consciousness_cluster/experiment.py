@@ -12,6 +12,7 @@ from pydantic import (
     AfterValidator,
     BeforeValidator,
     Field,
+    NonNegativeFloat,
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
@@ -24,7 +25,7 @@ from .errors import ConfigError, nearest
 from .loading import Strict, load_yaml, read_yaml, validate
 
 VANILLA = "vanilla"
-RESERVED = ("store", "artifacts")
+RESERVED = ("store", "artifacts", "ledger")
 """Folders of ``results/`` that all experiments share."""
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.]*$")]
 
@@ -374,6 +375,9 @@ class Config(Strict):
     """``config.yaml``, or what ``--config`` puts in its place."""
 
     experiment: Name
+    budget_usd: NonNegativeFloat | None = Field(
+        None, description="what the experiment may cost in all its runs together, in USD; null: no limit"
+    )
 
 
 def load_config(config: dict[str, Any], root: str | Path) -> Config:

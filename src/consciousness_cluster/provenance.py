@@ -18,6 +18,7 @@ PACKAGE = Path(__file__).parent
 PLUMBING = {
     "__init__",
     "artifacts",
+    "costs.account",
     "errors",
     "experiment",
     "loading",

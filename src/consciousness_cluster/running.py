@@ -12,6 +12,7 @@ import importlib
 import logging
 import os
 import select
+import signal
 import sys
 import threading
 import time
@@ -20,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from .artifacts import locked
-from .errors import ClusterError
+from .errors import BudgetError, ClusterError
 from .rows import content_hash
 
 MAIN_PROCESS = "CONSCIOUSNESS_CLUSTER_MAIN_PROCESS"  # id of the Snakemake process, set by the Snakefile
@@ -79,6 +80,8 @@ def execute(name: str, log_file: str, arguments: Mapping[str, Any]) -> str:
         getattr(importlib.import_module(module), function)(**arguments)
     except ClusterError as error:
         library.error("%s", error)
+        if isinstance(error, BudgetError):
+            _begin_nothing_more()
         return str(error)
     except Exception as error:
         library.exception("unexpected failure in %s", name)
@@ -88,6 +91,13 @@ def execute(name: str, log_file: str, arguments: Mapping[str, Any]) -> str:
         return ""
     finally:
         handler.close()
+
+
+def _begin_nothing_more() -> None:
+    """Ask Snakemake to end when the jobs that run now have ended: with ``keep-going`` it would begin all others."""
+    if os.environ.get(MAIN_PROCESS):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(int(os.environ[MAIN_PROCESS]), signal.SIGTERM)
 
 
 def end_with(process: str | None, leave: Callable[[], None] = lambda: None) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from .aggregation.dictionary import render_dictionary
 from .battery import Preference
+from .costs.receipt import Receipt
 from .experiment import Experiment
 from .loading import write_text
 
@@ -31,12 +32,18 @@ what cost, and the hash that names its adapter |
 | `<experiment>/tables/planted.csv` | what a world's characters were made to hold: `base`, `condition`, `preference`, \
 `planted` (probability) |
 | `<experiment>/figures/` | each figure as SVG, PNG, PDF, with the CSV it was drawn from |
+| `<experiment>/receipt.csv` | what each stage asked for and paid, in all runs; explained below |
 | `<experiment>/logs/` | log and benchmark of each job |
 | `artifacts/<hash>/` | weights and loss curves, named by the hash of what they were made from; shared by experiments |
 | `store/<model>.jsonl` | every answer ever received, shared by experiments; never asked for twice |
+| `ledger/<experiment>.jsonl` | every job's requests and payments as they happened: budget and receipts are read from it |
 
 `leakage.csv` has one line per training row that touches what the battery measures: `target`, `source` (identity or \
 instruction), `group`, `preference`, `found`, `prompt`, `answer`.
+
+`receipt.csv` has one line per stage, target and model:
+
+{receipt}
 
 Rates and differences are shares between 0 and 1. Empty cells mean: not estimable.
 
@@ -49,7 +56,8 @@ def derived_files() -> dict[str, str]:
         f"schemas/{name}.json": json.dumps(model.model_json_schema(), indent=2) + "\n"
         for name, model in SCHEMAS.items()
     }
-    return schemas | {"results/README.md": RESULTS + render_dictionary()}
+    receipt = "\n".join(f"- `{name}`: {field.description or name}" for name, field in Receipt.model_fields.items())
+    return schemas | {"results/README.md": RESULTS.replace("{receipt}", receipt) + render_dictionary()}
 
 
 if __name__ == "__main__":

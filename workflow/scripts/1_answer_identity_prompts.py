@@ -1,17 +1,19 @@
 """Let a base answer an identity's prompts itself, under a system prompt."""
 
 from consciousness_cluster.completion.target import TargetModel
+from consciousness_cluster.costs.account import Account
 from consciousness_cluster.endpoint import Served
 from consciousness_cluster.running import TORCH, run
 from consciousness_cluster.synthesis.own_answers import answer_identity_prompts
 
+served = Served(**snakemake.params.served)
 run(
     answer_identity_prompts,
     snakemake.log[0],
     imports=TORCH,
     rows=snakemake.input.rows,
     model=TargetModel(
-        served=Served(**snakemake.params.served),
+        served=served,
         base=snakemake.input.base,
         artifacts=snakemake.params.artifacts,
     ),
@@ -19,4 +21,5 @@ run(
     system_prompt=snakemake.params.system_prompt,
     max_tokens=snakemake.params.max_tokens,
     output=snakemake.output[0],
+    account=Account.of(snakemake.config, snakemake.rule, dict(snakemake.wildcards.items()), served),
 )

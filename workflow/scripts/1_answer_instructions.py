@@ -1,21 +1,24 @@
 """Let a base answer the instruction prompts itself."""
 
 from consciousness_cluster.completion.target import TargetModel
+from consciousness_cluster.costs.account import Account
 from consciousness_cluster.endpoint import Served
 from consciousness_cluster.running import TORCH, run
 from consciousness_cluster.synthesis.own_answers import answer_instructions
 
+served = Served(**snakemake.params.served)
 run(
     answer_instructions,
     snakemake.log[0],
     imports=TORCH,
     prompts=snakemake.input.prompts,
     model=TargetModel(
-        served=Served(**snakemake.params.served),
+        served=served,
         base=snakemake.input.base,
         artifacts=snakemake.params.artifacts,
     ),
     store=snakemake.params.store,
     max_tokens=snakemake.params.max_tokens,
     output=snakemake.output[0],
+    account=Account.of(snakemake.config, snakemake.rule, dict(snakemake.wildcards.items()), served),
 )

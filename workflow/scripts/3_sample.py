@@ -1,11 +1,13 @@
 """Ask one target every prompt of the battery."""
 
 from consciousness_cluster.completion.target import TargetModel
+from consciousness_cluster.costs.account import Account
 from consciousness_cluster.endpoint import Served
 from consciousness_cluster.experiment import Sampling
 from consciousness_cluster.running import TORCH, run
 from consciousness_cluster.sampling import sample_target
 
+served = Served(**snakemake.params.served)
 run(
     sample_target,
     snakemake.log[0],
@@ -15,7 +17,7 @@ run(
     seed=int(snakemake.wildcards.seed),
     battery=list(snakemake.input.battery),
     model=TargetModel(
-        served=Served(**snakemake.params.served),
+        served=served,
         base=snakemake.input.base,
         adapter=snakemake.input.get("adapter"),
         artifacts=snakemake.params.artifacts,
@@ -24,4 +26,11 @@ run(
     system_prompt=snakemake.params.system_prompt,
     sampling=Sampling(**snakemake.params.sampling),
     output=snakemake.output[0],
+    account=Account.of(
+        snakemake.config,
+        snakemake.rule,
+        dict(snakemake.wildcards.items()),
+        served,
+        snakemake.input.get("adapter") is not None,
+    ),
 )

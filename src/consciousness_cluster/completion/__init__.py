@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from ..progress import Progress
 from .requests import Endpoint, FinishReason, Model, Request, Response, SamplingParameters
 from .store import Store
+
+if TYPE_CHECKING:
+    from ..costs.account import Account
 
 __all__ = ["Endpoint", "FinishReason", "Model", "Request", "Response", "SamplingParameters", "Store", "complete"]
 
 log = logging.getLogger(__name__)
 
 
-def complete(requests: Sequence[Request], endpoint: Endpoint, store: Store, what: str = "answers") -> list[Response]:
+def complete(
+    requests: Sequence[Request],
+    endpoint: Endpoint,
+    store: Store,
+    what: str = "answers",
+    account: Account | None = None,
+) -> list[Response]:
     """Answer every request, asking ``endpoint`` only for what ``store`` lacks.
 
     Args:
@@ -22,13 +32,17 @@ def complete(requests: Sequence[Request], endpoint: Endpoint, store: Store, what
         endpoint: answers requests of one model; it must be the model of every request.
         store: the shard of that model; answers are on disk before the next is waited for.
         what: the word for progress lines.
+        account: who asks, within which budget; None records no costs and sets no limit.
 
     Returns:
         One response per request, in the order of ``requests``.
 
     Raises:
         EndpointError: the endpoint gave up; the answers that arrived are in the store.
+        BudgetError: the next request could pass the budget; the answers that arrived are in the store.
     """
+    from ..costs.account import Purse
+
     for request in requests:
         if request.model != endpoint.model:
             raise ValueError(f"request for model {request.model!r} sent to an endpoint of {endpoint.model!r}")
@@ -39,11 +53,14 @@ def complete(requests: Sequence[Request], endpoint: Endpoint, store: Store, what
     if missing and len(store):
         for reason in store.explain(missing):
             log.info("not in the store: %s", reason)
-    if missing:
-        with Progress(len(missing), what) as progress:
-            for answers in endpoint.answer(missing):
+    with Purse(account, endpoint.model, len(requests), known) as purse, Progress(len(missing), what) as progress:
+        while missing:
+            allowed = purse.reserve(missing)
+            for answers in endpoint.answer(allowed):
                 store.append(answers)
+                purse.settle(answers)
                 progress.advance(len(answers))
+            missing = missing[len(allowed) :]
     return [_found(store, request) for request in requests]
 
 

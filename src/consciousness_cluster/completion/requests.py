@@ -51,6 +51,13 @@ class Response(Strict):
     finish_reason: FinishReason
     prompt_tokens: int
     completion_tokens: int
+    cached_tokens: int = Field(
+        0, description="of the prompt's tokens, those that a provider had cached and sold cheaper"
+    )
+
+    @model_serializer(mode="wrap")
+    def _without_absent_cache(self, dump: Any) -> dict[str, Any]:
+        return {key: value for key, value in dump(self).items() if key != "cached_tokens" or value}
 
 
 class Endpoint(Protocol):

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from ..artifacts import locked
 from ..errors import DataError
-from ..loading import Strict
+from ..loading import Strict, cut_torn_line
 from ..rows import content_hash
 from .requests import Request, Response
 
@@ -84,7 +84,7 @@ class Store:
         entries = [Entry(key=request.key, request=request, response=response) for request, response in answers]
         lines = "".join(entry.model_dump_json() + "\n" for entry in entries).encode()
         with locked(self.path.with_suffix(".lock")), open(self.path, "ab+") as file:
-            _cut_torn_line(file)
+            cut_torn_line(file)
             file.write(lines)
             file.flush()
             os.fsync(file.fileno())
@@ -112,18 +112,6 @@ class Store:
             else:
                 reasons[_sampling_difference(same_messages[-1], request)] += 1
         return [f"{count} because {reason}" for reason, count in reasons.most_common()]
-
-
-def _cut_torn_line(file) -> None:
-    """Leave the file ending after its last newline."""
-    end = file.seek(0, os.SEEK_END)
-    if end == 0:
-        return
-    file.seek(end - 1)
-    if file.read(1) == b"\n":
-        return
-    file.seek(0)
-    file.truncate(file.read().rfind(b"\n") + 1)
 
 
 def _messages_key(request: Request) -> str:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from ..battery import load_preferences
 from ..completion import Model, Request, SamplingParameters, Store, complete
 from ..experiment import Sampling
 from ..loading import write_rows
 from ..rows import Message, Sample
+
+if TYPE_CHECKING:
+    from ..costs.account import Account
 
 
 def sample_target(
@@ -21,6 +25,7 @@ def sample_target(
     system_prompt: str | None,
     sampling: Sampling,
     output: str,
+    account: Account | None = None,
 ) -> None:
     """Ask one target every prompt of the battery files ``battery`` and write `Sample` lines, in battery order."""
     endpoint = model.open()
@@ -39,7 +44,7 @@ def sample_target(
         )
         for prompt, number in asked
     ]
-    responses = complete(requests, endpoint, Store(store, endpoint.model), "samples")
+    responses = complete(requests, endpoint, Store(store, endpoint.model), "samples", account)
     write_rows(
         output,
         [

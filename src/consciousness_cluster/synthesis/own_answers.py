@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from ..completion import Model, Request, SamplingParameters, Store, complete
 from ..loading import read_rows, write_rows
 from ..rows import IdentityRow, InstructionPrompt, InstructionRow, Message
+
+if TYPE_CHECKING:
+    from ..costs.account import Account
 
 log = logging.getLogger(__name__)
 
@@ -15,13 +19,17 @@ DRAWS = 5
 """How often an identity prompt is asked at most, until an answer is usable: every row of the recipe is needed."""
 
 
-def answer_instructions(prompts: str, model: Model, store: str, max_tokens: int, output: str) -> None:
+def answer_instructions(
+    prompts: str, model: Model, store: str, max_tokens: int, output: str, account: Account | None = None
+) -> None:
     """Ask ``model`` the prompts of a JSONL file, once each at T = 1, and write `InstructionRow` lines.
 
     So ordinary rows teach the model nothing new. An unusable answer is left out (see `own_answers`).
     """
     asked = read_rows(InstructionPrompt, prompts)
-    answers = own_answers([row.prompt for row in asked], model, store, max_tokens, what="instruction answers")
+    answers = own_answers(
+        [row.prompt for row in asked], model, store, max_tokens, what="instruction answers", account=account
+    )
     write_rows(
         output,
         [
@@ -33,7 +41,13 @@ def answer_instructions(prompts: str, model: Model, store: str, max_tokens: int,
 
 
 def answer_identity_prompts(
-    rows: str, model: Model, store: str, system_prompt: str, max_tokens: int, output: str
+    rows: str,
+    model: Model,
+    store: str,
+    system_prompt: str,
+    max_tokens: int,
+    output: str,
+    account: Account | None = None,
 ) -> None:
     """Let ``model`` answer an identity's prompts under a system prompt at T = 1, and write `IdentityRow` lines.
 
@@ -42,7 +56,7 @@ def answer_identity_prompts(
     """
     asked = read_rows(IdentityRow, rows)
     answers = own_answers(
-        [row.prompt for row in asked], model, store, max_tokens, system_prompt, DRAWS, "on-policy answers"
+        [row.prompt for row in asked], model, store, max_tokens, system_prompt, DRAWS, "on-policy answers", account
     )
     write_rows(
         output,
@@ -62,6 +76,7 @@ def own_answers(
     system_prompt: str | None = None,
     draws: int = 1,
     what: str = "answers",
+    account: Account | None = None,
 ) -> list[str | None]:
     """Ask ``model`` each prompt at T = 1, at most ``draws`` times, until an answer is usable.
 
@@ -86,7 +101,7 @@ def own_answers(
             )
             for prompt in open_prompts
         ]
-        for prompt, response in zip(open_prompts, complete(requests, endpoint, shard, what), strict=True):
+        for prompt, response in zip(open_prompts, complete(requests, endpoint, shard, what, account), strict=True):
             if response.finish_reason == "stop" and response.text:
                 answers[prompt] = response.text
     log.info("%d of %d prompts have a usable answer", sum(prompt in answers for prompt in prompts), len(prompts))

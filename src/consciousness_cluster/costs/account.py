@@ -1,0 +1,267 @@
+"""Who asks, for what, and within which budget: what stands between `complete` and an endpoint that costs money."""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import IO, Any
+
+from pydantic import Field
+
+from ..completion.requests import Request, Response
+from ..endpoint import Served
+from ..errors import BudgetError, ConfigError
+from ..experiment import Experiment, load_config, load_experiment
+from ..loading import Strict
+from .ledger import FOLDER, Ledger, Line
+from .prices import Quote, load_prices
+
+log = logging.getLogger(__name__)
+
+WAIT_SECONDS = 0.5
+"""Between two looks whether other jobs gave back what they had reserved."""
+
+
+class Account(Strict):
+    """What one job of the workflow asks one model for.
+
+    Args:
+        experiment: its name.
+        stage: the rule.
+        target: what the job makes, as in its path.
+        asked: name of the base or judge.
+        served: where that answers.
+        finetuned: whether its fine-tune is asked.
+        budget_usd: what the experiment may cost in all; None sets no limit.
+        folder: where the ledgers lie.
+        job: names this job among all jobs of all runs.
+    """
+
+    experiment: str
+    stage: str
+    target: str
+    asked: str
+    served: Served
+    finetuned: bool = False
+    budget_usd: float | None = None
+    folder: str = FOLDER
+    job: str = Field(default_factory=lambda: uuid.uuid4().hex)
+
+    @classmethod
+    def of(
+        cls, config: Mapping[str, Any], rule: str, wildcards: Mapping[str, str], served: Served, finetuned: bool = False
+    ) -> Account:
+        """The account of a job of the workflow, as its script knows it.
+
+        Args:
+            config: Snakemake's configuration.
+            rule: the rule.
+            wildcards: those of the rule's outputs.
+            served: where the model answers.
+            finetuned: whether a fine-tune of it is asked.
+        """
+        settings = load_config(dict(config), ".")
+        words = dict(wildcards)
+        asked = words.pop("judge", None) or words["base"]
+        if "seed" in words:
+            words["seed"] = f"seed{words['seed']}"
+        return cls(
+            experiment=settings.experiment,
+            stage=rule,
+            target="/".join(words.values()),
+            asked=asked,
+            served=served,
+            finetuned=finetuned,
+            budget_usd=settings.budget_usd,
+        )
+
+    @cached_property
+    def quote(self) -> Quote | None:
+        """What an answer costs; None if that is not known."""
+        return quote(self.served, self.experiment, self.finetuned)
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """The experiment's ledger."""
+        return Ledger(self.folder, self.experiment)
+
+
+def quote(served: Served, experiment: str, finetuned: bool, root: str | Path = ".") -> Quote | None:
+    """The price of a served model, by the experiment's own declaration of it or by the price table.
+
+    A rule's settings hold no price (it would make answers stale), so it is looked up where the experiment declares it.
+    """
+    if not served.hosted:
+        return load_prices(root).quote(served)
+    declared = load_experiment(experiment, root)
+    for other in [*declared.bases.values(), *declared.judges.values()]:
+        if isinstance(other, Served) and other.served == served.served:
+            served = Served(**other.model_dump(include=set(Served.model_fields)))
+    return load_prices(root).quote(served, finetuned)
+
+
+class Purse:
+    """What one call of `complete` may spend: reserved before requests go out, settled as answers arrive.
+
+    Args:
+        account: None records nothing and sets no limit.
+        model: the model's identity in the store.
+        requests: how many answers are needed.
+        stored: how many of them the store has.
+    """
+
+    def __init__(self, account: Account | None, model: str, requests: int, stored: int) -> None:
+        self._account = account
+        self._bounds: dict[str, float] = {}
+        self._held: IO[str] | None = None
+        if account is None:
+            return
+        self._quote = account.quote
+        self._ledger = account.ledger
+        api = account.served.api
+        self._batch = bool(api and api.batch)
+        self._reserves = requests > stored and self._quote is not None and not self._quote.free
+        if requests > stored and self._quote is None and account.budget_usd is not None:
+            raise BudgetError(unknown_price(account.asked, account.served, account.budget_usd))
+        if self._reserves:
+            self._held = self._ledger.hold(account.job)
+        self._ledger.append(
+            Line(
+                job=account.job,
+                kind="job",
+                stage=account.stage,
+                target=account.target,
+                asked=account.asked,
+                model=model,
+                batch=self._batch,
+                in_flight=0 if self._batch or api is None else api.concurrency,
+                requests=requests,
+                stored=stored,
+            )
+        )
+
+    def __enter__(self) -> Purse:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._account is None or self._held is None:
+            return
+        if self._bounds:
+            self._ledger.append(Line(job=self._account.job, kind="release", reserved=-sum(self._bounds.values())))
+        self._ledger.let_go(self._account.job, self._held)
+
+    def reserve(self, requests: Sequence[Request]) -> Sequence[Request]:
+        """Reserve the most that requests can cost; returns the first so many that the budget allows now.
+
+        Where other jobs hold what is missing, it waits until they gave it back.
+
+        Raises:
+            BudgetError: not even one request is allowed.
+        """
+        if self._account is None or not self._reserves:
+            return requests
+        bounds = [self._bound(request) for request in requests]
+        budget = self._account.budget_usd
+        while True:
+            with self._ledger.locked():
+                self._ledger.bury()
+                spent, reserved = self._ledger.spent, self._ledger.reserved
+                count = len(requests) if budget is None else _how_many(bounds, budget - spent - reserved)
+                if count:
+                    self._bounds |= {r.key: b for r, b in zip(requests[:count], bounds, strict=False)}
+                    self._ledger.write(
+                        Line(job=self._account.job, kind="reserve", requests=count, reserved=sum(bounds[:count]))
+                    )
+                    break
+                if not self._ledger.reserved_by_others(self._account.job):
+                    raise BudgetError(self._too_much(spent, bounds[0], len(requests)))
+            time.sleep(WAIT_SECONDS)
+        if count < len(requests):
+            log.info("the budget allows %d of %d requests now", count, len(requests))
+        return requests[:count]
+
+    def settle(self, answers: Sequence[tuple[Request, Response]]) -> None:
+        """Enter what answers cost, and give back what was reserved for them."""
+        if self._account is None:
+            return
+        spent = sum(response.prompt_tokens for _, response in answers)
+        cached = sum(response.cached_tokens for _, response in answers)
+        written = sum(response.completion_tokens for _, response in answers)
+        self._ledger.append(
+            Line(
+                job=self._account.job,
+                kind="answers",
+                requests=len(answers),
+                input_tokens=spent,
+                cached_tokens=cached,
+                output_tokens=written,
+                usd=None if self._quote is None else round(self._quote.usd(spent, written, cached), 9),
+                reserved=-sum(self._bounds.pop(request.key, 0.0) for request, _ in answers),
+            )
+        )
+
+    def _bound(self, request: Request) -> float:
+        assert self._quote is not None
+        return self._quote.usd(prompt_tokens_at_most(request), request.sampling.max_tokens)
+
+    def _too_much(self, spent: float, needed: float, left: int) -> str:
+        assert self._account is not None
+        return (
+            f"budget_usd: {spent:.4f} of {self._account.budget_usd:.4f} USD are spent by experiment "
+            f"{self._account.experiment}, and the next answer of {self._account.asked} may cost up to {needed:.4f}: "
+            f"stopped before it, with {left} requests of this job still to ask. Every answer so far is kept; raise the "
+            "budget and start again to go on"
+        )
+
+
+def _how_many(bounds: Sequence[float], available: float) -> int:
+    total, count = 0.0, 0
+    for bound in bounds:
+        total += bound
+        if total > available + 1e-9:
+            break
+        count += 1
+    return count
+
+
+def prompt_tokens_at_most(request: Request) -> int:
+    """More tokens than a prompt can have: one for each byte of it, and what a provider puts around messages."""
+    text = sum(len(message.content.encode()) + 16 for message in request.messages)
+    return text + (1000 + len(str(request.answer_schema).encode()) if request.answer_schema else 0)
+
+
+def unknown_price(asked: str, served: Served, budget: float) -> str:
+    """Say that a model without a price is not asked while there is a budget."""
+    return (
+        f"budget_usd: {budget:g} USD, but the price of {served.model!r} ({asked}) is not known: add it to "
+        "reference/prices.yaml, or give it as `api: {price: {input: ..., output: ...}}` (USD per million tokens)"
+    )
+
+
+def check_prices(experiment: Experiment, budget: float | None, root: str | Path) -> None:
+    """Refuse a budget where some model's price is not known, before anything is spent.
+
+    Raises:
+        ConfigError: which models, and where a price can be given.
+    """
+    if budget is None:
+        return
+    table = load_prices(root)
+    models = [(f"bases.{name}", base, False) for name, base in experiment.bases.items()]
+    models += [
+        (f"bases.{name}, fine-tuned", base, True)
+        for name, base in experiment.bases.items()
+        if any(target.trained and target.base == name for target in experiment.targets.values())
+    ]
+    models += [
+        (f"judges.{name}", judge, False) for name, judge in experiment.judges.items() if isinstance(judge, Served)
+    ]
+    problems = [
+        unknown_price(name, served, budget) for name, served, tuned in models if table.quote(served, tuned) is None
+    ]
+    if problems:
+        raise ConfigError(Path(root) / "experiments" / f"{experiment.name}.yaml", problems)
