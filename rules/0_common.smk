@@ -95,6 +95,14 @@ onstart:
             raise WorkflowError(str(error)) from None
 
 
+def say_costs():
+    """Write the receipt at the end of a run; say what was paid if anything was."""
+    if workflow.is_main_process and Path(f"{LEDGER}/{EXPERIMENT.name}.jsonl").exists():
+        summary = write_receipt(EXPERIMENT.name, RESULTS).splitlines()[-1]
+        if not summary.startswith("0.0000 USD"):
+            print(summary, file=sys.stderr)
+
+
 def one_of(names):
     """A wildcard constraint that matches these names, or nothing if there are none."""
     return "|".join(map(re.escape, names)) or "(?!)"

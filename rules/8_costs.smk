@@ -22,14 +22,6 @@ rule receipt:
         "../workflow/scripts/8_print_receipt.py"
 
 
-def say_costs():
-    """Write the receipt at the end of a run; say what was paid if anything was."""
-    if workflow.is_main_process and Path(f"{LEDGER}/{EXPERIMENT.name}.jsonl").exists():
-        summary = write_receipt(EXPERIMENT.name, RESULTS).splitlines()[-1]
-        if not summary.startswith("0.0000 USD"):
-            print(summary, file=sys.stderr)
-
-
 onsuccess:
     say_costs()
 

@@ -36,7 +36,8 @@ what cost, and the hash that names its adapter |
 | `<experiment>/logs/` | log and benchmark of each job |
 | `artifacts/<hash>/` | weights and loss curves, named by the hash of what they were made from; shared by experiments |
 | `store/<model>.jsonl` | every answer ever received, shared by experiments; never asked for twice |
-| `ledger/<experiment>.jsonl` | every job's requests and payments as they happened: budget and receipts are read from it |
+| `ledger/<experiment>.jsonl` | every job's requests and payments as they happened; budget and receipts \
+are read from it |
 
 `leakage.csv` has one line per training row that touches what the battery measures: `target`, `source` (identity or \
 instruction), `group`, `preference`, `found`, `prompt`, `answer`.

@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 
 from consciousness_cluster.loading import read_rows
 from consciousness_cluster.rows import IdentityRow, TrainingRow
+from workflow import test_costs
 from workflow.project import ROOT, SMALL, Project
 
 BIN = Path(sys.executable).parent
@@ -196,6 +197,7 @@ def test_every_rule_is_run_by_some_test(finished):
         "find_base": test_a_model_folder_with_hand_written_rows_runs_the_same_rules,
         "copy_identity_rows": test_a_model_folder_with_hand_written_rows_runs_the_same_rules,
         "copy_instruction_prompts": test_a_model_folder_with_hand_written_rows_runs_the_same_rules,
+        "receipt": test_costs.test_a_run_leaves_a_receipt_and_printing_it_makes_nothing_stale,
     }
     rules = set()
     for file in [ROOT / "Snakefile", *(ROOT / "rules").glob("*.smk")]:
