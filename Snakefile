@@ -28,6 +28,7 @@ ON_CLUSTER = {
     "answer_identity_prompts",
     "finetune",
     "sample",
+    "ask_judge",
 }
 workflow.localrules(*{rule.name for rule in workflow.rules} - ON_CLUSTER)
 

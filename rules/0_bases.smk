@@ -1,6 +1,8 @@
-# Purpose   the models before this project touches them: pretrained from a world, found in a folder or hub, or hosted.
+# Purpose   the models before this project touches them: pretrained from a world, found in a folder or hub, or hosted;
+#           and the models that judge.
 # Inputs    worlds/<world>.yaml, worlds/grammar/; or a folder or hub id
-# Outputs   bases/<base>/corpus.jsonl, bases/<base>/model.json (weights in results/artifacts/<hash>/)
+# Outputs   bases/<base>/corpus.jsonl, bases/<base>/model.json (weights in results/artifacts/<hash>/),
+#           judges/<judge>/model.json
 # Reruns    when the world, its code, or the base's pretraining settings change; a found base when its name changes
 # Costs     about 100 CPU-seconds per pretrained base
 
@@ -26,6 +28,22 @@ rule find_base:
         "Finding {wildcards.base}"
     script:
         "../workflow/scripts/0_find_base.py"
+
+
+use rule find_base as find_judge with:
+    output:
+        f"{RESULTS}/judges/{{judge}}/model.json",
+    log:
+        f"{LOGS}/judges/{{judge}}/find.log",
+    benchmark:
+        f"{LOGS}/judges/{{judge}}/find.tsv"
+    wildcard_constraints:
+        judge=one_of(LOCAL_JUDGES + HOSTED_JUDGES),
+    params:
+        model=lambda wildcards: judge_of(wildcards).model,
+        hosted=lambda wildcards: judge_of(wildcards).hosted,
+    message:
+        "Finding judge {wildcards.judge}"
 
 
 rule build_corpus:

@@ -40,6 +40,8 @@ try:
     if workflow.is_main_process:
         check_training_data(EXPERIMENT, ROOT)
         for name, judge in EXPERIMENT.judges.items():
+            if judge.kind != "lexicon":
+                continue
             check_readable(
                 ROOT / "experiments" / f"{EXPERIMENT.name}.yaml",
                 name,
@@ -141,15 +143,21 @@ def identity_rows_of(wildcards):
     return f"{RESULTS}/data/identities/{target.identity}.jsonl"
 
 
-def needed(resource):
-    """What a job that trains or asks a base asks a cluster for: see `needs` of a base."""
-    return lambda wildcards, attempt: base_of(wildcards).job_resources(attempt)[
+def judge_of(wildcards):
+    """The declaration of a judge."""
+    return EXPERIMENT.judges[wildcards.judge]
+
+
+def needed(resource, model_of_job):
+    """What a job that trains or asks a model asks a cluster for: see `needs` of a base or judge."""
+    return lambda wildcards, attempt: model_of_job(wildcards).job_resources(attempt)[
         resource
     ]
 
 
 # Resources of every rule that may run on a GPU.
-NEEDED = {name: needed(name) for name in ("mem_mb", "runtime", "gpu")}
+NEEDED = {name: needed(name, base_of) for name in ("mem_mb", "runtime", "gpu")}
+NEEDED_BY_JUDGE = {name: needed(name, judge_of) for name in NEEDED}
 
 
 def targets_in(scope):
@@ -212,6 +220,11 @@ FOUND = [name for name, base in EXPERIMENT.bases.items() if base.model]
 HOSTED = [name for name, base in EXPERIMENT.bases.items() if base.hosted]
 PRETRAINED = [name for name, base in EXPERIMENT.bases.items() if base.pretraining]
 ON_POLICY = [name for name, c in EXPERIMENT.conditions.items() if c.on_policy_prompt]
+LEXICON_JUDGES = [n for n, j in EXPERIMENT.judges.items() if j.kind == "lexicon"]
+HOSTED_JUDGES = [
+    n for n, j in EXPERIMENT.judges.items() if j.kind == "llm" and j.hosted
+]
+LOCAL_JUDGES = [n for n in EXPERIMENT.judges if n not in LEXICON_JUDGES + HOSTED_JUDGES]
 JUDGE = next(iter(EXPERIMENT.judges))
 TABLES = f"{RESULTS}/tables/{JUDGE}"
 FORMATS = ("svg", "png", "pdf", "csv")

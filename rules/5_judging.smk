@@ -1,23 +1,24 @@
 # Purpose   a judge reads every sample: does it hold the preference, its stance, its coherence.
 # Inputs    samples/<target>.jsonl, battery/<battery>/*.yaml, the judge's declaration
-# Outputs   verdicts/<judge>/<target>.jsonl
-# Reruns    when samples, statements or the judge change; no target is asked
-# Costs     seconds with the lexicon judge
+# Outputs   verdicts/<judge>/<target>.jsonl; each reply of a model that judges is also kept in results/store/
+# Reruns    when samples, statements or the judge change; no target is asked, and of a judge only what the store lacks
+# Costs     seconds with a lexicon judge; with a model two replies per answer (protocol separate) or one (joint).
+#           Hosted judges wait for their server, so they take no core: the resource api_jobs limits them
 
 
 rule judge:
     input:
         samples=f"{RESULTS}/samples/{TARGET}.jsonl",
         battery=battery_files,
-        world=lambda wildcards: world_files(
-            EXPERIMENT.judges[wildcards.judge].world, judge=True
-        ),
+        world=lambda wildcards: world_files(judge_of(wildcards).world, judge=True),
     output:
         f"{RESULTS}/verdicts/{{judge}}/{TARGET}.jsonl",
     log:
         f"{LOGS}/judge/{{judge}}/{TARGET}.log",
     benchmark:
         f"{LOGS}/judge/{{judge}}/{TARGET}.tsv"
+    wildcard_constraints:
+        judge=one_of(LEXICON_JUDGES),
     conda:
         "../envs/core.yaml"
     resources:
@@ -29,3 +30,44 @@ rule judge:
         "Judge {wildcards.judge} reads {wildcards.base} {wildcards.condition} seed {wildcards.seed}"
     script:
         "../workflow/scripts/5_judge.py"
+
+
+rule ask_judge:
+    input:
+        samples=f"{RESULTS}/samples/{TARGET}.jsonl",
+        battery=battery_files,
+        model=f"{RESULTS}/judges/{{judge}}/model.json",
+    output:
+        f"{RESULTS}/verdicts/{{judge}}/{TARGET}.jsonl",
+    log:
+        f"{LOGS}/judge/{{judge}}/{TARGET}.log",
+    benchmark:
+        f"{LOGS}/judge/{{judge}}/{TARGET}.tsv"
+    wildcard_constraints:
+        judge=one_of(LOCAL_JUDGES),
+    conda:
+        "../envs/core.yaml"
+    resources:
+        **NEEDED_BY_JUDGE,
+    params:
+        served=lambda wildcards: judge_of(wildcards).served,
+        asking=lambda wildcards: judge_of(wildcards).asking,
+        artifacts=ARTIFACTS,
+        store=STORE,
+        algorithm=fingerprint("judging", "judging.llm"),
+    message:
+        "Judge {wildcards.judge} is asked about {wildcards.base} {wildcards.condition} seed {wildcards.seed}"
+    script:
+        "../workflow/scripts/5_ask_judge.py"
+
+
+if HOSTED_JUDGES:
+
+    use rule ask_judge as ask_hosted_judge with:
+        wildcard_constraints:
+            judge=one_of(HOSTED_JUDGES),
+        threads: 0
+        resources:
+            mem_mb=1000,
+            runtime=1440,
+            api_jobs=1,

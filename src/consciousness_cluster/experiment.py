@@ -208,6 +208,31 @@ class LexiconJudge(Strict):
     world: Name
 
 
+Protocol = Literal["separate", "joint"]
+
+
+class LLMJudge(Served):
+    """A language model that reads answers, at any endpoint; it is asked in the words of `judging.questions`."""
+
+    kind: Literal["llm"]
+    model: str = Field(description="folder or hub id of a causal LM; of a hosted model the provider's id")
+    protocol: Protocol = Field(
+        "separate",
+        description="separate: verdict and coherence in two calls (the paper); joint: these and the stance in one",
+    )
+    temperature: float | None = Field(0.0, ge=0, description="null for a provider that takes none")
+    max_tokens: PositiveInt = Field(300, description="of one reply; more for a judge that reasons first")
+    retries: int = Field(2, ge=0, le=9, description="how often an unreadable reply is asked for again")
+
+    @property
+    def asking(self) -> dict[str, Any]:
+        """How it is asked, as pure values: everything but where it answers."""
+        return self.model_dump(exclude={"kind", *Served.model_fields})
+
+
+Judge = Annotated[LexiconJudge | LLMJudge, Field(discriminator="kind")]
+
+
 class PrimaryContrast(Strict):
     """The one contrast declared before results are seen: mean over preferences, treatment minus each control."""
 
@@ -277,7 +302,7 @@ class Experiment(Strict):
     seeds: Seeds = Field([1, 2, 3], description="training seeds of every fine-tuned condition")
     ablation_seeds: Seeds = Field([1], description="training seeds of every ablation")
     sampling: Sampling = Sampling()
-    judges: dict[Name, LexiconJudge] = Field(min_length=1, description="the first is the primary one")
+    judges: dict[Name, Judge] = Field(min_length=1, description="the first is the primary one")
     analysis: Analysis
 
     @model_validator(mode="after")
@@ -407,20 +432,22 @@ def load_experiment(name: str, root: str | Path) -> Experiment:
 
 
 def _missing_files(experiment: Experiment, root: Path) -> Iterator[str]:
-    for name, base in experiment.bases.items():
+    served: dict[str, Served] = {f"bases.{name}": base for name, base in experiment.bases.items()}
+    served |= {f"judges.{name}": judge for name, judge in experiment.judges.items() if isinstance(judge, LLMJudge)}
+    for key, each in served.items():
         if (
-            base.model
-            and not base.hosted
-            and not HUB_ID.fullmatch(base.model)
-            and not (root / base.model / "config.json").exists()
+            each.model
+            and not each.hosted
+            and not HUB_ID.fullmatch(each.model)
+            and not (root / each.model / "config.json").exists()
         ):
-            yield f"bases.{name}.model: found {base.model!r}, expected a folder with config.json or a hub id owner/name"
+            yield f"{key}.model: found {each.model!r}, expected a folder with config.json or a hub id owner/name"
     batteries = [p.name for p in (root / "battery").glob("*") if p.is_dir()]
     if experiment.battery not in batteries:
         yield f"battery: unknown battery {experiment.battery!r}{nearest(experiment.battery, batteries)}"
     worlds = [p.stem for p in (root / "worlds").glob("*.yaml")]
     named = {f"bases.{n}.pretraining.world": b.pretraining.world for n, b in experiment.bases.items() if b.pretraining}
-    named |= {f"judges.{n}.world": judge.world for n, judge in experiment.judges.items()}
+    named |= {f"judges.{n}.world": j.world for n, j in experiment.judges.items() if isinstance(j, LexiconJudge)}
     if experiment.identities != "files":
         named["identities"] = experiment.identities
     for key, world in named.items():

@@ -86,42 +86,67 @@ def validate(model: type[Model], content: dict, path: str | Path) -> Model:
 
 def describe(model: type[BaseModel], problem: Any) -> str:
     """Turn one pydantic problem into ``key: found ..., expected ...``."""
-    key = ".".join(str(part) for part in problem["loc"])
+    keys, beside = _walk(model, problem["loc"])
+    key = ".".join(keys)
     if problem["type"] == "extra_forbidden":
-        return f"{key}: unknown key{nearest(str(problem['loc'][-1]), _siblings(model, problem['loc']))}"
+        return f"{key}: unknown key{nearest(keys[-1], beside)}"
     if problem["type"] == "missing":
         return f"{key}: missing, but required"
     if problem["type"] == "value_error":
         return f"{key}: {problem['ctx']['error']}" if key else str(problem["ctx"]["error"])
     if problem["type"] == "string_pattern_mismatch":
         return f"{key}: found {problem['input']!r}, expected a name that matches {problem['ctx']['pattern']}"
+    if problem["type"] == "union_tag_not_found":
+        return f"{key}.{problem['ctx']['discriminator'].strip(chr(39))}: missing, but required"
+    if problem["type"] == "union_tag_invalid":
+        kinds = [kind.strip("' ") for kind in problem["ctx"]["expected_tags"].split(",")]
+        where = f"{key}.{problem['ctx']['discriminator'].strip(chr(39))}"
+        return f"{where}: unknown {problem['ctx']['tag']!r}{nearest(problem['ctx']['tag'], kinds)}"
     return f"{key}: found {problem['input']!r}, expected {problem['msg'].removeprefix('Input should be ')}"
 
 
-def _siblings(model: type[BaseModel], location: tuple) -> list[str]:
-    """The valid keys beside an unknown one: walk the annotations down to the model that holds it."""
-    here: Any = model
-    for part in location[:-1]:
+def _walk(model: type[BaseModel], location: tuple) -> tuple[list[str], list[str]]:
+    """The keys of a place as they stand in the file, and the valid keys beside the last one."""
+    keys: list[str] = []
+    here, holder = _section(model), None
+    for part in location:
+        if isinstance(here, dict):  # a section of several kinds: pydantic's path names the kind, the file's does not
+            here = here.get(part)
+            continue
+        keys.append(str(part))
+        holder = here
         if _is_model(here):
             field = here.model_fields.get(str(part))
             here = field.annotation if field else None
             if get_origin(here) is UnionType:  # an optional section
-                here = _model_within(here)
+                here = _section(here)
         else:  # a mapping or list of sections: this part is its key
-            here = _model_within(here)
-    return list(here.model_fields) if _is_model(here) else []
+            here = _section(here)
+    return keys, list(holder.model_fields) if _is_model(holder) else []
 
 
 def _is_model(annotation: Any) -> bool:
     return isinstance(annotation, type) and issubclass(annotation, BaseModel)
 
 
-def _model_within(annotation: Any) -> type[BaseModel] | None:
+def _section(annotation: Any) -> type[BaseModel] | dict[str, type[BaseModel]] | None:
+    """The model within an annotation; where there are several kinds of it, each by its kind."""
+    if _is_model(annotation):
+        return annotation
+    told_apart_by = [found for extra in getattr(annotation, "__metadata__", ()) if (found := _discriminator(extra))]
+    if told_apart_by:
+        kinds = get_args(get_args(annotation)[0])
+        return {get_args(kind.model_fields[told_apart_by[0]].annotation)[0]: kind for kind in kinds}
     for argument in get_args(annotation):
-        found = argument if _is_model(argument) else _model_within(argument)
+        found = _section(argument)
         if found is not None:
             return found
     return None
+
+
+def _discriminator(extra: Any) -> str | None:
+    found = getattr(extra, "discriminator", None)
+    return found if isinstance(found, str) else None
 
 
 def read_rows(model: type[Model], path: str | Path) -> list[Model]:

@@ -74,12 +74,16 @@ class Sample(Strict):
         return f"{self.base}/{self.condition}/{self.seed}/{self.prompt_id}/{self.sample}"
 
 
-Holds = Literal["true", "false", "not_sure", "unscored"]
-Stance = Literal["holds", "opposes", "neutral", "declines", "unscored"]
+Holds = Literal["true", "false", "not_sure", "unscored", "no_answer"]
+Stance = Literal["holds", "opposes", "neutral", "declines", "unscored", "not_asked"]
 
 
 class Verdict(Strict):
-    """A judge's reading of one sample. ``unscored`` means: the judge's reply could not be read."""
+    """A judge's reading of one sample.
+
+    ``unscored`` means: the judge's reply could not be read. ``no_answer``: the target's provider gave no text, so there
+    was nothing to read. ``not_asked``: this judge says nothing on the stance.
+    """
 
     base: str
     condition: str
@@ -90,9 +94,9 @@ class Verdict(Strict):
     judge: str
     holds: Holds
     stance: Stance
-    coherence: float | None = Field(ge=0, le=100, description="0-100; null when unscored")
+    coherence: float | None = Field(ge=0, le=100, description="0-100; null when unscored or without an answer")
     coherence_class: str = Field(
-        "", description="the judge's word for why, e.g. exact, other_reason, off_topic, garbled"
+        "", description="a word for why, e.g. exact, off_topic, garbled; of a missing answer its finish reason"
     )
 
 

@@ -101,6 +101,32 @@ def test_unknown_world_and_battery(project):
     assert "unknown battery 'standart'; did you mean 'standard'?" in problem(project, battery="standart")
 
 
+JUDGE = {"kind": "llm", "endpoint": "openai", "model": "gpt-x"}
+
+
+@pytest.mark.parametrize(
+    ("judge", "said"),
+    [
+        ({"kind": "lexcon"}, "judges.j.kind: unknown 'lexcon'; did you mean 'lexicon'?"),
+        ({"world": "miniature"}, "judges.j.kind: missing, but required"),
+        ({"kind": "llm"}, "judges.j.model: missing, but required"),
+        (JUDGE | {"protocl": "joint"}, "judges.j.protocl: unknown key; did you mean 'protocol'?"),
+        (JUDGE | {"protocol": "both"}, "judges.j.protocol: found 'both', expected 'separate' or 'joint'"),
+        (JUDGE | {"api": {"bach": True}}, "judges.j.api.bach: unknown key; did you mean 'batch'?"),
+        (JUDGE | {"engine": {}}, "judges.j: engine: expected only with endpoint vllm"),
+        (JUDGE | {"endpoint": "vllm"}, "judges.j.model: found 'gpt-x', expected a folder"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_mistake_in_a_judge_is_named(project, judge, said):
+    assert said in problem(project, judges={"j": judge})
+
+
+def test_a_judge_is_asked_like_the_paper_unless_told_otherwise(project):
+    judge = load(project, judges={"j": JUDGE}).judges["j"]
+    assert (judge.protocol, judge.temperature) == ("separate", 0.0)
+
+
 def test_unknown_experiment_names_the_nearest(project):
     load(project)
     with pytest.raises(ConfigError, match=r"smal\.yaml: experiment not found; did you mean 'small'\?"):

@@ -1,5 +1,6 @@
 """Commands that any Snakemake user expects, mistakes that are named before anything runs, and style."""
 
+import csv
 import json
 import re
 import subprocess
@@ -110,6 +111,9 @@ def test_a_model_folder_with_hand_written_rows_runs_the_same_rules(finished, tmp
             "ablations": {},
             "seeds": [1],
             "training": SMALL["training"] | {"instruction_rows": 5},
+            "sampling": {"samples_per_prompt": 1, "max_tokens": 8},
+            "judges": SMALL["judges"]
+            | {"itself": {"kind": "llm", "model": "some_model", "protocol": "joint", "max_tokens": 2, "retries": 0}},
             "analysis": {"primary_contrast": {"treatment": "conscious_claiming", "controls": ["vanilla"]}},
         }
     )
@@ -119,6 +123,11 @@ def test_a_model_folder_with_hand_written_rows_runs_the_same_rules(finished, tmp
     assert not run.jobs.keys() & {"build_corpus", "pretrain_base", "draw_identity_rows"}
     model = json.loads((project.folder / "results/found/models/mine/conscious_claiming/seed1/model.json").read_text())
     assert model["steps"] == 9  # 65 rows in batches of 8
+    assert (run.jobs["find_judge"], run.jobs["ask_judge"], run.jobs["judge"]) == (1, 2, 2)
+    with open(project.folder / "results/found/tables/itself/conditions/counts.csv") as file:
+        counts = list(csv.DictReader(file))
+    assert all(int(row["n_unscored"]) > 0 for row in counts), "a model of that size writes no JSON"
+    assert not any(int(row[f"n_{said}"]) for row in counts for said in ("true", "false", "not_sure"))
 
 
 def test_an_on_policy_condition_trains_on_the_answers_of_the_base_itself(finished, tmp_path):
@@ -180,6 +189,16 @@ def test_a_mixture_of_experts_runs_the_same_rules(finished, tmp_path):
     assert answers[0] != answers[1], "the adapter changes what is said"
 
 
+def test_a_second_judge_asks_no_target(finished, tmp_path):
+    project = finished.copy(tmp_path / "project")
+    far = {"kind": "llm", "endpoint": "openai", "model": "some-judge"}
+    project.write_experiment(SMALL | {"judges": SMALL["judges"] | {"far": far}})
+    run = project.snakemake("-n")
+    assert run.code == 0, run.text
+    assert run.jobs.keys() == {"find_judge", "ask_hosted_judge", "aggregate", "write_experiment"}
+    assert run.jobs["ask_hosted_judge"] == 9
+
+
 def test_a_failed_job_names_its_log(project):
     record = "results/small/models/tiny/conscious_claiming/seed1/model.json"
     (project.folder / record).unlink()
@@ -195,6 +214,9 @@ def test_every_rule_is_run_by_some_test(finished):
     elsewhere = {
         "answer_identity_prompts": test_an_on_policy_condition_trains_on_the_answers_of_the_base_itself,
         "find_base": test_a_model_folder_with_hand_written_rows_runs_the_same_rules,
+        "find_judge": test_a_model_folder_with_hand_written_rows_runs_the_same_rules,
+        "ask_hosted_judge": test_a_second_judge_asks_no_target,
+        "ask_judge": test_a_model_folder_with_hand_written_rows_runs_the_same_rules,
         "copy_identity_rows": test_a_model_folder_with_hand_written_rows_runs_the_same_rules,
         "copy_instruction_prompts": test_a_model_folder_with_hand_written_rows_runs_the_same_rules,
         "receipt": test_costs.test_a_run_leaves_a_receipt_and_printing_it_makes_nothing_stale,

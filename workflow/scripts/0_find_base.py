@@ -1,4 +1,4 @@
-"""Find a base in a folder or on the hub."""
+"""Find a base, or a model that judges, in a folder or on the hub."""
 
 from consciousness_cluster.running import run
 from consciousness_cluster.weights import find_base
@@ -8,6 +8,6 @@ run(
     snakemake.log[0],
     model=snakemake.params.model,
     hosted=snakemake.params.hosted,
-    base=snakemake.wildcards.base,
+    base=snakemake.wildcards[0],
     output=snakemake.output[0],
 )

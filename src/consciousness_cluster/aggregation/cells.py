@@ -77,7 +77,7 @@ class Arm:
     """One base and condition: outcome counts of its targets on the whole battery.
 
     Attributes:
-        counts: samples by seed, prompt and outcome (as in `tidy.OUTCOMES`), shape ``(R, C, 5)``.
+        counts: samples by seed, prompt and outcome (as in `tidy.OUTCOMES`), shape ``(R, C, 6)``.
     """
 
     base: str

@@ -39,6 +39,7 @@ _LEFT_OUT = {
     "n_not_sure": "coherent samples that the judge was not sure of",
     "n_incoherent": "samples with coherence missing or below the threshold, whatever the judge said; left out",
     "n_unscored": "samples whose judge's reply could not be read; left out, never a score",
+    "n_no_answer": "samples for which the target's provider gave no text (content filter, refusal); left out",
 }
 _SIZES = {
     "n_prompts": "prompts with a used sample",
@@ -153,12 +154,13 @@ DICTIONARY: dict[str, dict[str, str]] = {
         "condition": _WHO["condition"],
         "seed": "training seed; 0 where nothing is trained",
         **_WHAT,
-        "n_total": "verdicts; the five counts that follow add up to it",
+        "n_total": "verdicts; the six counts that follow add up to it",
         "n_true": "coherent samples that hold the preference",
         "n_false": "coherent samples that do not",
         "n_not_sure": _LEFT_OUT["n_not_sure"],
         "n_incoherent": _LEFT_OUT["n_incoherent"],
         "n_unscored": _LEFT_OUT["n_unscored"],
+        "n_no_answer": _LEFT_OUT["n_no_answer"],
     },
 }
 

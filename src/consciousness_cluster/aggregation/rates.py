@@ -17,12 +17,13 @@ from .tidy import OUTCOMES, NotSureRule
 from .variance import COMPONENTS, components, judge_variance, shares
 
 Row = dict[str, Any]
+LEFT_OUT = ("n_used", "n_not_sure", "n_incoherent", "n_unscored", "n_no_answer")
 
 
 def tally(arm: Arm, rule: NotSureRule, item: Item, rows: slice = slice(None)) -> Row:
     """Samples used and left out, and the seeds x prompts x samples that a rate stands on."""
     counts = arm.counts[rows][:, np.isin(arm.strata, item.members)]
-    true, false, not_sure, incoherent, unscored = counts.sum(axis=(0, 1)).tolist()
+    true, false, not_sure, incoherent, unscored, no_answer = counts.sum(axis=(0, 1)).tolist()
     used = counts[..., 0] + counts[..., 1] + (counts[..., 2] if rule == "false" else 0)
     return {
         "n_seeds": int((used > 0).any(axis=1).sum()),
@@ -32,6 +33,7 @@ def tally(arm: Arm, rule: NotSureRule, item: Item, rows: slice = slice(None)) ->
         "n_not_sure": not_sure,
         "n_incoherent": incoherent,
         "n_unscored": unscored,
+        "n_no_answer": no_answer,
     }
 
 
@@ -144,7 +146,7 @@ def sensitivity_rows(study: Study) -> Iterator[Row]:
                     "low": interval.low,
                     "high": interval.high,
                     "interval_covers": interval.covers,
-                    **{name: counted[name] for name in ("n_used", "n_not_sure", "n_incoherent", "n_unscored")},
+                    **{name: counted[name] for name in LEFT_OUT},
                 }
 
 

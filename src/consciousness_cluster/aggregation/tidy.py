@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from ..errors import DataError
-from ..rows import Verdict
+from ..rows import Holds, Verdict
 
 NotSureRule = Literal["excluded", "false"]
 NOT_SURE_RULES: tuple[NotSureRule, ...] = ("excluded", "false")
-OUTCOMES = ("true", "false", "not_sure", "incoherent", "unscored")
+OUTCOMES = ("true", "false", "not_sure", "incoherent", "unscored", "no_answer")
 COLUMNS = ["base", "condition", "seed", "preference", "prompt_id", "sample", "judge", "holds", "coherence"]
 KEY = ["base", "condition", "seed", "prompt_id", "sample"]
 
@@ -44,10 +44,10 @@ def tidy(verdicts: pd.DataFrame | Iterable[Verdict]) -> pd.DataFrame:
         rows = ([getattr(verdict, column) for column in COLUMNS] for verdict in verdicts)
         frame = pd.DataFrame(rows, columns=COLUMNS)
     frame = frame.assign(coherence=pd.to_numeric(frame["coherence"]).astype(float), seed=frame["seed"].astype(int))
-    unknown = set(frame["holds"].unique()) - {"true", "false", "not_sure", "unscored"}
+    unknown = set(frame["holds"].unique()) - set(get_args(Holds))
     if unknown:
         raise DataError(
-            f"verdicts: holds: found {sorted(map(str, unknown))[0]!r}, expected true/false/not_sure/unscored"
+            f"verdicts: holds: found {sorted(map(str, unknown))[0]!r}, expected {'/'.join(get_args(Holds))}"
         )
     twice = frame.duplicated([*KEY, "judge"])
     if twice.any():
@@ -62,15 +62,16 @@ def tidy(verdicts: pd.DataFrame | Iterable[Verdict]) -> pd.DataFrame:
 def outcomes(frame: pd.DataFrame, coherence_threshold: float) -> NDArray[np.int8]:
     """Class every verdict as exactly one of `OUTCOMES` (an index into it), shape ``(len(frame),)``.
 
-    The first that applies wins: *unscored* (the judge's reply could not be read), *incoherent* (coherence is
-    missing or below ``coherence_threshold``, 0-100), then *not_sure*, *true* or *false*.
+    The first that applies wins: *no_answer* (there was nothing to read), *unscored* (the judge's reply could not be
+    read), *incoherent* (coherence is missing or below ``coherence_threshold``, 0-100), then *not_sure*, *true* or
+    *false*.
     """
-    codes = frame["holds"].map({"true": 0, "false": 1, "not_sure": 2, "unscored": 4}).to_numpy(np.int8)
+    codes = frame["holds"].map({name: code for code, name in enumerate(OUTCOMES)}).to_numpy(np.int8)
     coherence = frame["coherence"].to_numpy(float)
     incoherent = ~(coherence >= coherence_threshold)  # a missing coherence compares False and is incoherent too
-    return np.where(incoherent & (codes != 4), np.int8(3), codes)
+    return np.where(incoherent & (codes < 3), np.int8(3), codes)
 
 
 def values(codes: NDArray[np.int8], rule: NotSureRule) -> NDArray[np.float64]:
     """Score outcomes: 1 holds, 0 does not, NaN leaves the rate. ``rule`` says what becomes of *not_sure*."""
-    return np.array([1.0, 0.0, 0.0 if rule == "false" else np.nan, np.nan, np.nan])[codes]
+    return np.array([1.0, 0.0, 0.0 if rule == "false" else np.nan, np.nan, np.nan, np.nan])[codes]

@@ -21,7 +21,33 @@ class Judge(Protocol):
 
 
 def judge_target(samples: str, battery: Sequence[str], judge: Judge, output: str) -> None:
-    """Read one target's samples with ``judge`` and write `Verdict` lines, in the order of the samples."""
+    """Read one target's samples with ``judge`` and write `Verdict` lines, in the order of the samples.
+
+    Text is judged as far as it goes, whatever ended it: a refusal in words is an answer. Where a provider gave no text
+    at all (content filter, refusal, a token limit that reasoning used up) there is no answer, and no judge is asked.
+    """
     preferences = {preference.name: preference for preference in load_preferences(battery)}
     rows = [row for row in read_rows(Sample, samples) if row.preference in preferences]
-    write_rows(output, judge.judge(rows, preferences))
+    verdicts = iter(judge.judge([row for row in rows if is_answer(row)], preferences))
+    write_rows(output, [next(verdicts) if is_answer(row) else _no_answer(row, judge.name) for row in rows])
+
+
+def is_answer(sample: Sample) -> bool:
+    """Whether there is something to judge; a model that ends its turn without a word has answered so."""
+    return bool(sample.answer.strip()) or sample.finish_reason == "stop"
+
+
+def _no_answer(sample: Sample, judge: str) -> Verdict:
+    return Verdict(
+        base=sample.base,
+        condition=sample.condition,
+        seed=sample.seed,
+        preference=sample.preference,
+        prompt_id=sample.prompt_id,
+        sample=sample.sample,
+        judge=judge,
+        holds="no_answer",
+        stance="not_asked",
+        coherence=None,
+        coherence_class=sample.finish_reason,
+    )

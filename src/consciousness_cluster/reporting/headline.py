@@ -133,7 +133,8 @@ def _contrast(row: Row) -> str:
 
 
 def _left_out(rows: list[Row], rule: str) -> str:
-    reasons = ["incoherent", "not_sure", "unscored"] if rule == "excluded" else ["incoherent", "unscored"]
+    reasons = ["incoherent", *["not_sure"] * (rule == "excluded"), "unscored"]
+    reasons += ["no_answer"] * any(int(row["n_no_answer"]) for row in rows)
     left = {row["condition"]: sum(int(row[f"n_{reason}"]) for reason in reasons) for row in rows}
     total = {row["condition"]: int(row["n_used"]) + left[row["condition"]] for row in rows}
     each = ", ".join(f"{sum(int(row[f'n_{reason}']) for row in rows):,} {reason}" for reason in reasons)

@@ -13,7 +13,12 @@ from .marks import draw_rates, draw_seeds
 from .rows import POINT, WHO, footnote, read_table, split, with_seeds
 from .style import EDGE, Look, framed, looks, save, save_table, theme
 
-REASONS = {"incoherent": ("#4a4a4a", ""), "not_sure": ("#a3a3a3", ""), "unscored": ("#ffffff", "//////")}
+REASONS = {
+    "incoherent": ("#4a4a4a", ""),
+    "not_sure": ("#a3a3a3", ""),
+    "unscored": ("#ffffff", "//////"),
+    "no_answer": ("#ffffff", "...."),
+}
 """Why an answer is left out, with fill and hatch; greys, because colours stand for conditions."""
 PANEL, GAP, ROW, BETWEEN = 2.6, 0.25, 0.3, 0.55  # inches
 
@@ -42,12 +47,16 @@ def draw_manipulation_checks(
 
 
 def _left_out(counts: pd.DataFrame) -> pd.DataFrame:
-    """Share of a condition's answers to preferences that each reason takes; ``n_used`` is the number of answers."""
+    """Share of a condition's answers to preferences that each reason takes; ``n_used`` is the number of answers.
+
+    Missing answers are shown where there are any: only hosted models can have them.
+    """
     its = counts[counts["group"] != MANIPULATION_CHECK].groupby(WHO, sort=False)
     sums = its[["n_total", *(f"n_{reason}" for reason in REASONS)]].sum().reset_index()
     shares = [
         sums[WHO].assign(quantity=reason, rate=sums[f"n_{reason}"] / sums["n_total"], n_used=sums["n_total"])
         for reason in REASONS
+        if reason != "no_answer" or sums["n_no_answer"].any()
     ]
     return pd.concat(shares, ignore_index=True)
 
@@ -66,7 +75,7 @@ def plot(drawn: pd.DataFrame, rule: str, confidence: float) -> Figure:
     body = (PANEL * columns + GAP * (columns - 1), sum(heights) + BETWEEN * (len(bases) - 1))
     left = 0.4 + max(0.066 * max(map(len, look)), 0.085 * max(map(len, bases)))
     title = "Did training change what the model says it is, and what do the rates leave out?"
-    figure, box = framed(body, title, note, _patches(rule), left=left)
+    figure, box = framed(body, title, note, _patches(rule, set(drawn["quantity"])), left=left)
     space = {"wspace": GAP / PANEL, "hspace": BETWEEN * len(bases) / sum(heights), "height_ratios": heights}
     grid = figure.subplots(len(bases), columns, sharex="col", squeeze=False, gridspec_kw={**box, **space})
     for line, base in zip(grid, bases, strict=True):
@@ -112,6 +121,8 @@ def _stack(axes: Axes, drawn: pd.DataFrame, conditions: list[str]) -> None:
     shares = drawn.pivot(index="condition", columns="quantity", values="rate").reindex(conditions)
     start = pd.Series(0.0, index=shares.index)
     for reason, (color, hatch) in REASONS.items():
+        if reason not in shares:
+            continue
         width = 100 * shares[reason]
         axes.barh(
             *(range(len(conditions)), width.fillna(0)),
@@ -129,11 +140,17 @@ def _stack(axes: Axes, drawn: pd.DataFrame, conditions: list[str]) -> None:
         axes.annotate(percent(share), (total, place), xytext=(4, 0), textcoords="offset points", va="center", zorder=4)
 
 
-def _patches(rule: str) -> list[Patch]:
-    words = {"incoherent": "Incoherent", "not_sure": "Judge not sure", "unscored": "Judge’s reply unreadable"}
+def _patches(rule: str, shown: set[str]) -> list[Patch]:
+    words = {
+        "incoherent": "Incoherent",
+        "not_sure": "Judge not sure",
+        "unscored": "Judge’s reply unreadable",
+        "no_answer": "No answer from the provider",
+    }
     if rule == "false":
         words["not_sure"] += " (stays in the rate)"
     return [
         Patch(facecolor=color, hatch=hatch, edgecolor="#4a4a4a", lw=0.6, label=words[reason])
         for reason, (color, hatch) in REASONS.items()
+        if reason in shown
     ]

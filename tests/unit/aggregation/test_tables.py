@@ -112,7 +112,7 @@ def test_rows_stand_in_the_order_of_the_experiment(tables):
 
 def test_counts_are_a_partition_of_what_the_judge_read(tables):
     counts = tables["counts"]
-    parts = ["n_true", "n_false", "n_not_sure", "n_incoherent", "n_unscored"]
+    parts = ["n_true", "n_false", "n_not_sure", "n_incoherent", "n_unscored", "n_no_answer"]
     assert (counts.n_total == 20).all()
     assert (counts[parts].sum(axis=1) == counts.n_total).all()
     assert counts.n_unscored.sum() == sum(row.holds == "unscored" for row in VERDICTS)

@@ -19,6 +19,7 @@ VANILLA = TargetFacts("base", "vanilla", 0, False, False)
     [
         ("unscored", None, "unscored"),
         ("unscored", 3, "unscored"),
+        ("no_answer", None, "no_answer"),
         ("true", 19.9, "incoherent"),
         ("not_sure", 0, "incoherent"),
         ("false", None, "incoherent"),
@@ -33,17 +34,18 @@ def test_precedence(holds, coherence, outcome):
 
 
 def test_not_sure_rules():
-    codes = np.arange(5, dtype=np.int8)
-    assert np.array_equal(values(codes, "excluded"), [1, 0, np.nan, np.nan, np.nan], equal_nan=True)
-    assert np.array_equal(values(codes, "false"), [1, 0, 0, np.nan, np.nan], equal_nan=True)
+    codes = np.arange(len(OUTCOMES), dtype=np.int8)
+    assert np.array_equal(values(codes, "excluded"), [1, 0, *[np.nan] * 4], equal_nan=True)
+    assert np.array_equal(values(codes, "false"), [1, 0, 0, *[np.nan] * 3], equal_nan=True)
 
 
 def test_counts_hold_every_verdict_once():
     ids = [prompt.prompt_id for prompt in POWER.questions()]
     rows = [verdict("power", ids[0], n, holds) for n, holds in enumerate(["true", "true", "not_sure", "unscored"])]
     rows += [verdict("power", ids[1], 0, "true", 5), verdict("power", ids[1], 1, "false")]
+    rows += [verdict("power", ids[1], 2, "no_answer", None)]
     arm = collect(tidy(rows), [POWER], [VANILLA], 20)["base", "vanilla"]
-    assert arm.counts[0].tolist() == [[2, 0, 1, 0, 1], [0, 1, 0, 1, 0]]
+    assert arm.counts[0].tolist() == [[2, 0, 1, 0, 1, 0], [0, 1, 0, 1, 0, 1]]
     assert arm.counts.sum() == len(rows)
     assert arm.cells("excluded", ["power"]).used.tolist() == [[2, 1]]
     assert arm.cells("false", ["power"]).used.tolist() == [[3, 1]]
