@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import IO, Any
@@ -164,22 +164,14 @@ class Purse:
         """
         if self._account is None or not self._reserves:
             return requests
+        account = self._account
         bounds = [self._bound(request) for request in requests]
-        budget = self._account.budget_usd
-        while True:
-            with self._ledger.locked():
-                self._ledger.bury()
-                spent, reserved = self._ledger.spent, self._ledger.reserved
-                count = len(requests) if budget is None else _how_many(bounds, budget - spent - reserved)
-                if count:
-                    self._bounds |= {r.key: b for r, b in zip(requests[:count], bounds, strict=False)}
-                    self._ledger.write(
-                        Line(job=self._account.job, kind="reserve", requests=count, reserved=sum(bounds[:count]))
-                    )
-                    break
-                if not self._ledger.reserved_by_others(self._account.job):
-                    raise BudgetError(self._too_much(spent, bounds[0], len(requests)))
-            time.sleep(WAIT_SECONDS)
+
+        def line(count: int) -> Line:
+            return Line(job=account.job, kind="reserve", requests=count, reserved=sum(bounds[:count]))
+
+        count = take(account, account.job, bounds, line, f"{len(requests)} requests of this job still to ask")
+        self._bounds |= {r.key: b for r, b in zip(requests[:count], bounds, strict=False)}
         if count < len(requests):
             log.info("the budget allows %d of %d requests now", count, len(requests))
         return requests[:count]
@@ -208,14 +200,30 @@ class Purse:
         assert self._quote is not None
         return self._quote.usd(prompt_tokens_at_most(request), request.sampling.max_tokens)
 
-    def _too_much(self, spent: float, needed: float, left: int) -> str:
-        assert self._account is not None
-        return (
-            f"budget_usd: {spent:.4f} of {self._account.budget_usd:.4f} USD are spent by experiment "
-            f"{self._account.experiment}, and the next answer of {self._account.asked} may cost up to {needed:.4f}: "
-            f"stopped before it, with {left} requests of this job still to ask. Every answer so far is kept; raise the "
-            "budget and start again to go on"
-        )
+
+def take(account: Account, job: str, bounds: Sequence[float], line: Callable[[int], Line], left: str) -> int:
+    """Write ``line(n)`` to the ledger for the largest n whose first n ``bounds`` (USD) the budget allows; returns n.
+
+    Where other jobs hold what is missing, it waits until they gave it back.
+
+    Raises:
+        BudgetError: not even one is allowed; the message says what is ``left`` to do.
+    """
+    ledger, budget = account.ledger, account.budget_usd
+    while True:
+        with ledger.locked():
+            ledger.bury()
+            count = len(bounds) if budget is None else _how_many(bounds, budget - ledger.spent - ledger.reserved)
+            if count:
+                ledger.write(line(count))
+                return count
+            if not ledger.reserved_by_others(job):
+                raise BudgetError(
+                    f"budget_usd: {ledger.spent:.4f} of {budget:.4f} USD are spent by experiment {account.experiment}, "
+                    f"and the next answer or training of {account.asked} may cost up to {bounds[0]:.4f}: stopped before"
+                    f" it, with {left}. Everything so far is kept; raise the budget and start again to go on"
+                )
+        time.sleep(WAIT_SECONDS)
 
 
 def _how_many(bounds: Sequence[float], available: float) -> int:
