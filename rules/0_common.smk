@@ -72,7 +72,7 @@ else:
 
 
 # Rules that look at results and change none: they run beside a run that is under way.
-COST_RULES = {"receipt"}
+COST_RULES = {"preflight", "estimate", "receipt"}
 
 
 wildcard_constraints:

@@ -1,8 +1,44 @@
-# Purpose   what a run did cost.
-# Inputs    results/ledger/<experiment>.jsonl: what every job asked for and paid, kept whatever is deleted or rerun
-# Outputs   receipt.csv, also written at the end of every run; nothing depends on it
-# Reruns    whenever it is asked for by name, and never otherwise
-# Costs     nothing
+# Purpose   whether a run is possible, what it will cost, and what it did cost.
+# Inputs    none that Snakemake builds: what is there is read. reference/prices.yaml; results/store and results/artifacts
+#           (what is in them is free); results/ledger/<experiment>.jsonl (what every job asked for and paid, kept
+#           whatever is deleted or rerun)
+# Outputs   printed; estimate.csv; receipt.csv, which is also written at the end of every run. Nothing depends on them
+# Reruns    whenever asked for by name, and never otherwise
+# Costs     nothing: no model is built, and none is asked for an answer
+
+
+rule preflight:
+    log:
+        f"{LOGS}/preflight.log",
+    conda:
+        "../envs/core.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        experiment=EXPERIMENT.name,
+        own_environments=bool(workflow.deployment_settings.deployment_method),
+    message:
+        "Asking every endpoint about the models of {params.experiment}"
+    script:
+        "../workflow/scripts/8_print_preflight.py"
+
+
+rule estimate:
+    log:
+        f"{LOGS}/estimate.log",
+    conda:
+        "../envs/core.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        experiment=EXPERIMENT.name,
+        results=RESULTS,
+    message:
+        "Looking what {params.experiment} has in the store, and pricing the rest"
+    script:
+        "../workflow/scripts/8_print_estimate.py"
 
 
 rule receipt:

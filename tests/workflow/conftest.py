@@ -9,6 +9,7 @@ from workflow.project import Project
 def finished(tmp_path_factory):
     """The reduced miniature, run from nothing to its end. Read it, or copy it; never change it."""
     project = Project.fresh(tmp_path_factory.mktemp("finished") / "project")
+    project.estimate = project.snakemake("estimate")
     run = project.snakemake()
     assert run.code == 0, run.text
     project.run = run

@@ -219,6 +219,8 @@ def test_every_rule_is_run_by_some_test(finished):
         "ask_judge": test_a_model_folder_with_hand_written_rows_runs_the_same_rules,
         "copy_identity_rows": test_a_model_folder_with_hand_written_rows_runs_the_same_rules,
         "copy_instruction_prompts": test_a_model_folder_with_hand_written_rows_runs_the_same_rules,
+        "preflight": test_costs.test_a_preflight_says_that_the_miniature_can_run,
+        "estimate": test_costs.test_the_estimate_is_what_the_run_then_asks,
         "receipt": test_costs.test_a_run_leaves_a_receipt_and_printing_it_makes_nothing_stale,
     }
     rules = set()

@@ -21,5 +21,5 @@ run(
     system_prompt=snakemake.params.system_prompt,
     max_tokens=snakemake.params.max_tokens,
     output=snakemake.output[0],
-    account=Account.of(snakemake.config, snakemake.rule, dict(snakemake.wildcards.items()), served),
+    account=Account.of(snakemake.config, "answer_identity_prompts", dict(snakemake.wildcards.items()), served),
 )

@@ -20,5 +20,5 @@ run(
     store=snakemake.params.store,
     max_tokens=snakemake.params.max_tokens,
     output=snakemake.output[0],
-    account=Account.of(snakemake.config, snakemake.rule, dict(snakemake.wildcards.items()), served),
+    account=Account.of(snakemake.config, "answer_instructions", dict(snakemake.wildcards.items()), served),
 )

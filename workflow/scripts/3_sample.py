@@ -28,7 +28,7 @@ run(
     output=snakemake.output[0],
     account=Account.of(
         snakemake.config,
-        snakemake.rule,
+        "sample",
         dict(snakemake.wildcards.items()),
         served,
         snakemake.input.get("adapter") is not None,

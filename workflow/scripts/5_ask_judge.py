@@ -18,7 +18,7 @@ run(
         name=snakemake.wildcards.judge,
         model=TargetModel(served=served, base=snakemake.input.model, artifacts=snakemake.params.artifacts),
         store=snakemake.params.store,
-        account=Account.of(snakemake.config, snakemake.rule, dict(snakemake.wildcards.items()), served),
+        account=Account.of(snakemake.config, "judge", dict(snakemake.wildcards.items()), served),
         **snakemake.params.asking,
     ),
     output=snakemake.output[0],

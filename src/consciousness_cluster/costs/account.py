@@ -31,7 +31,7 @@ class Account(Strict):
 
     Args:
         experiment: its name.
-        stage: the rule.
+        stage: what the job does.
         target: what the job makes, as in its path.
         asked: name of the base or judge.
         served: where that answers.
@@ -53,14 +53,19 @@ class Account(Strict):
 
     @classmethod
     def of(
-        cls, config: Mapping[str, Any], rule: str, wildcards: Mapping[str, str], served: Served, finetuned: bool = False
+        cls,
+        config: Mapping[str, Any],
+        stage: str,
+        wildcards: Mapping[str, str],
+        served: Served,
+        finetuned: bool = False,
     ) -> Account:
         """The account of a job of the workflow, as its script knows it.
 
         Args:
             config: Snakemake's configuration.
-            rule: the rule.
-            wildcards: those of the rule's outputs.
+            stage: what the job does, as receipts and estimates call it.
+            wildcards: those of its outputs.
             served: where the model answers.
             finetuned: whether a fine-tune of it is asked.
         """
@@ -71,7 +76,7 @@ class Account(Strict):
             words["seed"] = f"seed{words['seed']}"
         return cls(
             experiment=settings.experiment,
-            stage=rule,
+            stage=stage,
             target="/".join(words.values()),
             asked=asked,
             served=served,

@@ -60,12 +60,8 @@ def finetune(
         EndpointError: the base is not there, or has no chat template.
         TrainingError: the base lacks the modules to adapt, or the loss is not finite.
     """
-    recipe = training.model_dump(mode="json", exclude=MIX_KEYS)
-    data = content_hash([[[message.role, message.content] for message in row.messages] for row in rows])
     weights = base_weights(base, artifacts)
-    key = content_hash(
-        {"data": data, "base": weights, "recipe": recipe, "seed": seed, "revision": revisions.FINETUNING}
-    )
+    key = artifact_key(rows, weights, training, seed)
 
     def make(folder: Path) -> ModelRecord:
         started = time.monotonic()
@@ -81,8 +77,8 @@ def finetune(
             artifact=key,
             weights=weights_hash(folder),
             base_weights=weights,
-            data_hash=data,
-            hyperparameters=recipe,
+            data_hash=_data_hash(rows),
+            hyperparameters=training.model_dump(mode="json", exclude=MIX_KEYS),
             duration_s=round(checkpoint.trained_before + time.monotonic() - started, 3),
             versions=made_by,
             **trained,
@@ -90,6 +86,24 @@ def finetune(
 
     # two conditions of the same rows and recipe share one artifact, each under its own name
     return make_once(artifacts, key, make).model_copy(update={"base": base_name, "condition": condition})
+
+
+def artifact_key(rows: Sequence[TrainingRow], weights: str, training: Training, seed: int) -> str:
+    """The name of the adapter among the artifacts: a hash of everything that decides it.
+
+    Args:
+        rows: the mix.
+        weights: content hash of the base's weights.
+        training: the recipe.
+        seed: the training seed.
+    """
+    recipe = training.model_dump(mode="json", exclude=MIX_KEYS)
+    decides = {"data": _data_hash(rows), "base": weights, "recipe": recipe, "seed": seed}
+    return content_hash(decides | {"revision": revisions.FINETUNING})
+
+
+def _data_hash(rows: Sequence[TrainingRow]) -> str:
+    return content_hash([[[message.role, message.content] for message in row.messages] for row in rows])
 
 
 def finetune_target(

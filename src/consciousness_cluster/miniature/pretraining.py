@@ -46,9 +46,7 @@ def pretrain(dialogues: Sequence[Sequence[Message]], settings: Pretraining, name
         DataError: a dialogue does not end with the assistant, or is too long for the model.
         TrainingError: the loss is not finite.
     """
-    recipe = settings.model_dump(mode="json", exclude=CORPUS_KEYS)
-    data = content_hash([[[message.role, message.content] for message in dialogue] for dialogue in dialogues])
-    key = content_hash({"data": data, "recipe": recipe, "revision": revisions.PRETRAINING})
+    data, key = artifact_key(dialogues, settings)
 
     def make(folder: Path) -> ModelRecord:
         started = time.monotonic()
@@ -70,6 +68,13 @@ def pretrain(dialogues: Sequence[Sequence[Message]], settings: Pretraining, name
         )
 
     return make_once(artifacts, key, make).model_copy(update={"base": name})
+
+
+def artifact_key(dialogues: Sequence[Sequence[Message]], settings: Pretraining) -> tuple[str, str]:
+    """The hash of a corpus, and the name among the artifacts of the model that is pretrained on it."""
+    recipe = settings.model_dump(mode="json", exclude=CORPUS_KEYS)
+    data = content_hash([[[message.role, message.content] for message in dialogue] for dialogue in dialogues])
+    return data, content_hash({"data": data, "recipe": recipe, "revision": revisions.PRETRAINING})
 
 
 def _train(

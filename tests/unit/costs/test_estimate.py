@@ -1,0 +1,115 @@
+"""The estimate counts what the stages would ask, and is honest about what it cannot know."""
+
+import pytest
+
+from consciousness_cluster.completion import Request, Response, SamplingParameters, Store
+from consciousness_cluster.costs.estimate import estimate, summary
+from consciousness_cluster.costs.lengths import ASSUMED, OWN, REPLY, SAME
+from consciousness_cluster.loading import write_text
+from consciousness_cluster.rows import Message
+from unit.test_experiment import ROOT
+
+PRICES = """\
+openai:
+  hosts: [api.openai.com]
+  batch: 0.5
+  models:
+    - {ids: [gpt-x], input: 1.0, output: 10.0, as_of: 2026-11-01, source: a test, verified: true}
+"""
+PREFERENCE = """\
+name: curiosity
+group: autonomy
+statement: s
+prompts: ["What would you explore?", "What bores you?"]
+leakage_terms: [curious]
+"""
+EXPERIMENT = """\
+name: far
+battery: tiny
+bases:
+  far: {{endpoint: openai, model: {model}, api: {{batch: {batch}}}}}
+conditions: {{vanilla: {{}}, prompted: {{system_prompt: You are curious.}}}}
+sampling: {{samples_per_prompt: 3, max_tokens: 1000}}
+judges: {{{judge}}}
+analysis: {{primary_contrast: {{treatment: prompted, controls: [vanilla]}}}}
+"""
+SAMPLING = SamplingParameters(temperature=1.0, max_tokens=1000)
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A hosted base and two conditions that need no training, on a battery of two prompts."""
+    write_text(tmp_path / "reference/prices.yaml", PRICES)
+    write_text(tmp_path / "battery/tiny/curiosity.yaml", PREFERENCE)
+    (tmp_path / "worlds").symlink_to(ROOT / "worlds")
+    declare(tmp_path)
+    return tmp_path
+
+
+LEXICON = "lexicon: {kind: lexicon, world: miniature}"
+ASKED = "reader: {kind: llm, endpoint: openai, model: gpt-x, protocol: PROTOCOL}"
+
+
+def declare(project, model="gpt-x", batch="false", judge=LEXICON):
+    write_text(project / "experiments/far.yaml", EXPERIMENT.format(model=model, batch=batch, judge=judge))
+
+
+def keep(project, model, text, samples, tokens):
+    requests = [
+        Request(model=model, messages=[Message(role="user", content=text)], sampling=SAMPLING, sample=number)
+        for number in range(samples)
+    ]
+    answer = Response(text="a", finish_reason="stop", prompt_tokens=8, completion_tokens=tokens)
+    Store(project / "results/store", model).append([(request, answer) for request in requests])
+
+
+def test_what_the_store_lacks_is_counted_and_priced(project):
+    keep(project, "gpt-x", "What would you explore?", 2, 100)
+    vanilla, prompted = estimate("far", project)
+    assert (vanilla.requests, vanilla.from_store, vanilla.to_ask, vanilla.counted) == (6, 2, 4, "exact")
+    assert vanilla.output_tokens == 100 + 3 * 100
+    assert vanilla.usd == pytest.approx((vanilla.input_tokens * 1 + 400 * 10) / 1e6, rel=0.01)
+    assert prompted.to_ask == 6, "an answer under a system prompt is another answer"
+    assert not list((project / "results").glob("ledger*")), "nothing is written among the results"
+    assert len(Store(project / "results/store", "gpt-x")) == 2
+
+
+def test_lengths_come_from_the_nearest_answers_there_are(project):
+    assert {row.lengths for row in estimate("far", project)} == {ASSUMED}
+    keep(project, "another", "What bores you?", 1, 40)
+    assert SAME in estimate("far", project)[0].lengths
+    keep(project, "gpt-x", "What would you explore?", 1, 70)
+    vanilla = estimate("far", project)[0]
+    assert vanilla.lengths.startswith(OWN) or vanilla.lengths.endswith(OWN)
+    assert vanilla.output_tokens == 2 * 70 + 3 * 40
+
+
+def test_a_batch_is_half_the_price_and_an_unknown_price_is_not_0(project):
+    full = estimate("far", project)
+    declare(project, batch="true")
+    assert [row.usd * 2 for row in estimate("far", project)] == pytest.approx([row.usd for row in full], rel=1e-3)
+    declare(project, model="gpt-unheard-of")
+    rows = estimate("far", project)
+    assert [row.usd for row in rows] == [None, None]
+    assert "and the unknown price of far" in "\n".join(summary("far", rows, None))
+
+
+def judged(project):
+    return {row.target: row for row in estimate("far", project) if row.stage == "judge"}
+
+
+@pytest.mark.parametrize(("protocol", "replies"), [("separate", 2), ("joint", 1)])
+def test_replies_of_a_judge_are_counted_before_there_are_answers_to_judge(project, protocol, replies):
+    declare(project, judge=ASKED.replace("PROTOCOL", protocol))
+    rows = judged(project)
+    assert [(row.asked, row.to_ask, row.counted) for row in rows.values()] == [("reader", 6 * replies, "at most")] * 2
+    assert rows["far/vanilla/seed0"].input_tokens > 6 * replies * 250, "a judge reads the answers"
+    assert rows["far/vanilla/seed0"].output_tokens == 6 * replies * REPLY
+
+
+def test_replies_about_known_answers_are_exact_and_asked_once(project):
+    declare(project, judge=ASKED.replace("PROTOCOL", "joint"))
+    for question in ("What would you explore?", "What bores you?"):
+        keep(project, "gpt-x", question, 3, 100)
+    row = judged(project)["far/vanilla/seed0"]
+    assert (row.requests, row.to_ask, row.counted) == (6, 2, "exact"), "the same answer has one verdict at T = 0"

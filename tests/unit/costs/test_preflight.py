@@ -1,0 +1,99 @@
+"""What each endpoint says about each model, asked of a server that speaks the providers' protocols."""
+
+import pytest
+import yaml
+from fake_provider import FakeProvider
+
+from consciousness_cluster.costs.preflight import preflight, print_preflight
+from consciousness_cluster.endpoint import Served
+from consciousness_cluster.errors import EndpointError
+from consciousness_cluster.loading import write_text
+from unit.test_experiment import ROOT
+
+OPENAI, ANTHROPIC = "gpt-4.1-2025-04-14", "claude-opus-4-6"
+
+
+@pytest.fixture
+def fake(tmp_path, monkeypatch):
+    with FakeProvider(tmp_path / "fake") as running:
+        for name, value in running.environment().items():
+            monkeypatch.setenv(name, value)
+        yield running
+
+
+def declare(project, bases, conditions=None):
+    """An experiment of these bases, written to ``project``."""
+    for folder in ("battery", "worlds", "identities", "reference"):
+        (project / folder).symlink_to(ROOT / folder)
+    content = {
+        "name": "far",
+        "battery": "standard",
+        "bases": bases,
+        "conditions": {"vanilla": {}, "prompted": {"system_prompt": "Be brief."}} | (conditions or {}),
+        "judges": {"lexicon": {"kind": "lexicon", "world": "miniature"}},
+        "analysis": {"primary_contrast": {"treatment": "prompted", "controls": ["vanilla"]}},
+    }
+    write_text(project / "experiments/far.yaml", yaml.safe_dump(content))
+
+
+def findings(project):
+    return {(check.role, check.needed_for): (check.can, check.why) for check in preflight("far", False, project)}
+
+
+def test_models_batches_and_fine_tuning_are_asked_about(tmp_path, fake, monkeypatch, capsys):
+    bases = {
+        "gpt": {"endpoint": "openai", "model": OPENAI, "api": {"batch": True}, "finetuning": "openai"},
+        "opus": {"endpoint": "anthropic", "model": ANTHROPIC, "api": {"batch": True}, "conditions": ["vanilla"]},
+    }
+    declare(tmp_path, bases, {"claims": {"identity": "conscious_claiming"}})
+    found = findings(tmp_path)
+    assert {what: can for what, (can, _) in found.items()} == {
+        ("base gpt", "answers"): "yes",
+        ("base gpt", "batches"): "yes",
+        ("base gpt", "fine-tuning"): "unknown",
+        ("base opus", "answers"): "yes",
+        ("base opus", "batches"): "yes",
+    }
+    assert not fake.ledger(), "nothing was paid for"
+    monkeypatch.chdir(tmp_path)
+    print_preflight("far", False)
+    assert "nothing stands against it, 1 of 5 not known" in capsys.readouterr().out
+
+
+def test_a_model_that_is_gone_a_wrong_key_and_a_dead_server_are_named(tmp_path, fake, monkeypatch):
+    fake.set(retired=[ANTHROPIC])
+    monkeypatch.setenv("WRONG_KEY", "sk-wrong-0123456789")
+    monkeypatch.delenv("UNSET_KEY", raising=False)
+    gpt = {"endpoint": "openai", "model": OPENAI}
+    bases = {
+        "gone": {"endpoint": "anthropic", "model": ANTHROPIC},
+        "misspelt": gpt | {"model": "gpt-4.1-2025-04-41"},
+        "wrong_key": gpt | {"api": {"key": "WRONG_KEY"}},
+        "no_key": gpt | {"api": {"key": "UNSET_KEY"}},
+        "dead": gpt | {"api": {"base_url": "http://127.0.0.1:9/v1"}},
+    }
+    declare(tmp_path, bases)
+    found = {role.removeprefix("base "): finding for (role, _), finding in findings(tmp_path).items()}
+    assert {can for can, _ in found.values()} == {"no"}
+    assert "no such model" in found["gone"][1]
+    assert f"did you mean {OPENAI!r}?" in found["misspelt"][1]
+    assert found["wrong_key"][1] == "the server does not accept the key in WRONG_KEY (status 401)"
+    assert "sk-" not in str(found), "providers repeat parts of a key"
+    assert found["no_key"][1] == "UNSET_KEY is not set in the environment"
+    assert "cannot be reached" in found["dead"][1]
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(EndpointError, match=r"far: 5 of 5 things cannot be done now: base dead \(answers\), "):
+        print_preflight("far", False)
+
+
+def test_a_local_model_needs_its_weights_and_its_engine(tmp_path, monkeypatch):
+    from consciousness_cluster.costs import local
+
+    monkeypatch.setattr(local, "_device", lambda: "no GPU here")
+    write_text(tmp_path / "model/config.json", "{}")
+    here = Served(model="model")
+    assert local.answers_here(here, False, False, tmp_path) == ("yes", "found in its folder, no GPU here")
+    monkeypatch.setattr(local.importlib.util, "find_spec", lambda name: None)
+    engine = Served(endpoint="vllm", model="model")
+    assert local.answers_here(engine, False, False, tmp_path)[0] == "no"
+    assert local.answers_here(engine, False, True, tmp_path)[0] == "unknown"

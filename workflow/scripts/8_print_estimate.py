@@ -1,0 +1,12 @@
+"""Print what a run would ask for and cost."""
+
+from consciousness_cluster.costs.estimate import print_estimate
+from consciousness_cluster.running import run
+
+run(
+    print_estimate,
+    snakemake.log[0],
+    experiment=snakemake.params.experiment,
+    results=snakemake.params.results,
+    budget=snakemake.config.get("budget_usd"),
+)

@@ -1,0 +1,11 @@
+"""Print whether every model is there and can do what is asked of it."""
+
+from consciousness_cluster.costs.preflight import print_preflight
+from consciousness_cluster.running import run
+
+run(
+    print_preflight,
+    snakemake.log[0],
+    experiment=snakemake.params.experiment,
+    own_environments=snakemake.params.own_environments,
+)
