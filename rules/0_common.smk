@@ -87,22 +87,28 @@ wildcard_constraints:
 onstart:
     if workflow.is_main_process:
         try:
-            if (
-                set(workflow.dag_settings.targets) - COST_RULES
-                or not workflow.dag_settings.targets
-            ):
+            if not looks_only():
                 check_prices(EXPERIMENT, SETTINGS.budget_usd, ROOT)
                 hold_run_lock(Path(RESULTS))
         except ClusterError as error:
             raise WorkflowError(str(error)) from None
 
 
+def looks_only():
+    """Whether this call of Snakemake asks only for rules that change no results."""
+    targets = set(workflow.dag_settings.targets)
+    return bool(targets) and targets <= COST_RULES
+
+
 def say_costs():
     """Write the receipt at the end of a run; say what was paid if anything was."""
-    if workflow.is_main_process and Path(f"{LEDGER}/{EXPERIMENT.name}.jsonl").exists():
+    ledger = Path(f"{LEDGER}/{EXPERIMENT.name}.jsonl")
+    if workflow.is_main_process and ledger.exists() and not looks_only():
         summary = write_receipt(EXPERIMENT.name, RESULTS).splitlines()[-1]
         if not summary.startswith("0.0000 USD"):
-            print(summary, file=sys.stderr)
+            limit = SETTINGS.budget_usd
+            within = "" if limit is None else f"budget_usd {limit:.4f}; "
+            print(f"{EXPERIMENT.name}: {within}{summary}", file=sys.stderr)
 
 
 def one_of(names):

@@ -13,7 +13,7 @@ from typing import IO, Any
 from pydantic import Field
 
 from ..completion.requests import Request, Response
-from ..endpoint import Served
+from ..endpoint import Api, Served
 from ..errors import BudgetError, ConfigError
 from ..experiment import Experiment, load_config, load_experiment
 from ..loading import Strict
@@ -127,8 +127,8 @@ class Purse:
             return
         self._quote = account.quote
         self._ledger = account.ledger
-        api = account.served.api
-        self._batch = bool(api and api.batch)
+        api = account.served.api or Api()
+        self._batch = api.batch
         self._reserves = requests > stored and self._quote is not None and not self._quote.free
         if requests > stored and self._quote is None and account.budget_usd is not None:
             raise BudgetError(unknown_price(account.asked, account.served, account.budget_usd))
@@ -143,7 +143,7 @@ class Purse:
                 asked=account.asked,
                 model=model,
                 batch=self._batch,
-                in_flight=0 if self._batch or api is None else api.concurrency,
+                in_flight=0 if self._batch else api.concurrency,
                 requests=requests,
                 stored=stored,
             )

@@ -19,7 +19,9 @@ class Receipt(Strict):
     asked: str = Field(description="name of the base or judge")
     model: str = Field(description="its identity in the store, at the latest job")
     requests: int = Field(description="what the latest job needed")
-    from_store: int = Field(description="of these, what the store had: answers of earlier runs or other experiments")
+    from_store: int = Field(
+        description="of these, what the store had: answers of earlier runs or other experiments, or to a like request"
+    )
     answers: int = Field(description="received, in all runs")
     batch_answers: int = Field(description="of these, through a batch API")
     input_tokens: int = Field(description="of the prompts of these answers")

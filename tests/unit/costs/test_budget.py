@@ -10,7 +10,7 @@ import pytest
 from consciousness_cluster.completion import Store, complete
 from consciousness_cluster.costs.ledger import Ledger
 from consciousness_cluster.costs.receipt import receipts
-from consciousness_cluster.endpoint import Price, Served
+from consciousness_cluster.endpoint import Api, Price, Served
 from consciousness_cluster.errors import BudgetError, EndpointError
 from unit.costs.accounts import PricedEndpoint, account, requests
 
@@ -120,6 +120,12 @@ def test_what_a_killed_job_may_have_spent_counts(tmp_path, batch, lost):
     assert found.reserved == 0, "the dead hold nothing"
     assert receipts(found)[0].usd_lost_at_most == lost, "at most three requests were in flight; a batch is found again"
     assert found.spent == (1 if batch else 2) + 2 + lost
+
+
+def test_a_model_without_settings_of_its_own_has_the_usual_concurrency(tmp_path):
+    usual = account(tmp_path).model_copy(update={"served": Served(endpoint="openai", model="gpt-4.1")})
+    complete(requests(1), PricedEndpoint(), Store(tmp_path / "store", "model"), account=usual)
+    assert ledger(tmp_path).lines[0].in_flight == Api().concurrency
 
 
 def test_what_a_failed_job_reserved_is_given_back(tmp_path):
