@@ -11,6 +11,7 @@ import yaml
 from consciousness_cluster.errors import ConfigError
 from consciousness_cluster.experiment import load_config, load_experiment
 from consciousness_cluster.schemas import derived_files
+from consciousness_cluster.synthesis.check import check_training_data
 
 ROOT = Path(__file__).parents[2]
 
@@ -313,3 +314,11 @@ def test_a_base_says_what_its_jobs_need_of_a_cluster(project):
     assert split.job_resources()["gpu"] == 4
     assert load(project, bases={"far": HOSTED | {"finetuning": "openai"}}).bases["far"].job_resources()["gpu"] == 0
     assert "needs: expected only with a local model" in problem(project, bases={"far": HOSTED | {"needs": {}}})
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "experiments").glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_experiment_of_the_project_can_be_run(path):
+    """Its file is sound, and there are rows and prompts for each of its recipes."""
+    experiment = load_experiment(path.stem, ROOT)
+    check_training_data(experiment, ROOT)
+    assert {target.base for target in experiment.targets.values()} == experiment.bases.keys()

@@ -1,14 +1,12 @@
 """A kill -9 at a bad moment loses nothing and changes nothing."""
 
 import json
-import os
 import shutil
-import signal
 import subprocess
-import time
 
 import pytest
 
+from workflow.killing import kill_when, start
 from workflow.project import SMALL, Project
 
 
@@ -23,44 +21,6 @@ def asked_for_samples(project):
 
 def judged(project):
     return len(list((project.folder / "results/small/verdicts").rglob("*.jsonl")))
-
-
-def ours(project):
-    """Processes that work in this project's folder."""
-    found = []
-    for process in filter(str.isdecimal, os.listdir("/proc")):
-        try:
-            if os.readlink(f"/proc/{process}/cwd") == str(project.folder):
-                found.append(int(process))
-        except OSError:
-            continue
-    return found
-
-
-def start(project, log, *arguments, **environment):
-    """Snakemake, started and not waited for."""
-    with open(log, "w") as file:
-        return subprocess.Popen(
-            project.command(*arguments),
-            cwd=project.folder,
-            env=project.environment() | environment,
-            stdout=file,
-            stderr=file,
-        )
-
-
-def kill_when(happened, main, project, log):
-    """Kill Snakemake, and wait until its jobs are gone."""
-    deadline = time.monotonic() + 300
-    while not happened():
-        assert main.poll() is None, log.read_text()
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-    main.send_signal(signal.SIGKILL)
-    main.wait()
-    while ours(project):
-        assert time.monotonic() < deadline, "jobs outlive the Snakemake that started them"
-        time.sleep(0.02)
 
 
 @pytest.mark.parametrize("moment", [asked_for_samples, judged])
