@@ -81,6 +81,7 @@ rule pretrain_base:
         f"{LOGS}/bases/{{base}}/pretrain.tsv"
     wildcard_constraints:
         base=one_of(PRETRAINED),
+    priority: 1000  # what waits for it is long
     conda:
         "../envs/core.yaml"
     resources:

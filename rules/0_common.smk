@@ -166,6 +166,12 @@ NEEDED = {name: needed(name, base_of) for name in ("mem_mb", "runtime", "gpu")}
 NEEDED_BY_JUDGE = {name: needed(name, judge_of) for name in NEEDED}
 
 
+def turn(wildcards, trains=True):
+    """Priority of a job that loads a base: base after base, training before asking, so that neighbours share loads."""
+    before = list(EXPERIMENT.bases).index(wildcards.base)
+    return 2 * (len(EXPERIMENT.bases) - before) + trains
+
+
 def targets_in(scope):
     """Targets of one scope: the conditions, or the ablations with what they are compared with."""
     if scope == "conditions":

@@ -111,6 +111,7 @@ rule answer_instructions:
         f"{LOGS}/instructions/{{base}}.tsv"
     wildcard_constraints:
         base=none_of(HOSTED),
+    priority: lambda wildcards: turn(wildcards)
     conda:
         "../envs/core.yaml"
     resources:
@@ -147,6 +148,7 @@ rule answer_identity_prompts:
     wildcard_constraints:
         base=none_of(HOSTED),
         condition=one_of(ON_POLICY),
+    priority: lambda wildcards: turn(wildcards)
     conda:
         "../envs/core.yaml"
     resources:

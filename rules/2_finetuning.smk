@@ -17,6 +17,7 @@ rule finetune:
         f"{LOGS}/finetune/{TARGET}.log",
     benchmark:
         f"{LOGS}/finetune/{TARGET}.tsv"
+    priority: lambda wildcards: turn(wildcards)
     conda:
         "../envs/core.yaml"
     resources:

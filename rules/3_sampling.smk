@@ -17,6 +17,7 @@ rule sample:
         f"{LOGS}/sample/{TARGET}.tsv"
     wildcard_constraints:
         base=none_of(HOSTED),
+    priority: lambda wildcards: turn(wildcards, trains=False)
     conda:
         "../envs/core.yaml"
     resources:

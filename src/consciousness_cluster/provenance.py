@@ -21,6 +21,8 @@ PLUMBING = {
     "costs.account",
     "errors",
     "experiment",
+    "held",
+    "holders",
     "loading",
     "progress",
     "provenance",

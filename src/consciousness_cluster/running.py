@@ -41,13 +41,16 @@ PLOTS = ("pandas", "scipy.stats", "seaborn")
 log = logging.getLogger(__name__)
 
 
-def run(function: Callable[..., None] | str, log_file: str, imports: Sequence[str] = (), **arguments: Any) -> None:
+def run(
+    function: Callable[..., None] | str, log_file: str, imports: Sequence[str] = (), holds: str = "", **arguments: Any
+) -> None:
     """Call ``function(**arguments)`` for a workflow script and exit non-zero with one readable line if it fails.
 
     Args:
         function: a module-level function, or ``module:function`` where importing it here would be slow.
         log_file: where its log lines and, if it crashes, the traceback go.
         imports: slow modules that it needs; if given, the job may run in a fork of the warm process.
+        holds: names the base that it loads; jobs of the same name may share one load.
         arguments: picklable keyword arguments.
     """
     end_with(os.environ.get(MAIN_PROCESS))
@@ -59,7 +62,7 @@ def run(function: Callable[..., None] | str, log_file: str, imports: Sequence[st
             from .worker import ask
 
             interpreter = content_hash(sys.executable)[:8]  # a rule with an environment of its own gets its own process
-            problem = ask(f"{address}.{interpreter}", imports, name, log_file, arguments)
+            problem = ask(f"{address}.{interpreter}", imports, name, log_file, arguments, holds)
         else:
             problem = execute(name, log_file, arguments)
     if problem:
@@ -75,7 +78,7 @@ def execute(name: str, log_file: str, arguments: Mapping[str, Any]) -> str:
     library = logging.getLogger(__package__)
     library.handlers, library.level, library.propagate = [handler], logging.INFO, False
     module, function = name.split(":")
-    started = time.monotonic()
+    started, cpu = time.monotonic(), time.process_time()
     try:
         getattr(importlib.import_module(module), function)(**arguments)
     except ClusterError as error:
@@ -87,7 +90,7 @@ def execute(name: str, log_file: str, arguments: Mapping[str, Any]) -> str:
         library.exception("unexpected failure in %s", name)
         return f"unexpected {type(error).__name__}: {error}"
     else:
-        library.info("done in %.1f s", time.monotonic() - started)
+        library.info("done in %.1f s, %.2f s of CPU", time.monotonic() - started, time.process_time() - cpu)
         return ""
     finally:
         handler.close()

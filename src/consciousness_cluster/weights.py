@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import logging
 import re
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from . import held
 from .artifacts import RECORD
 from .errors import EndpointError
 from .experiment import VANILLA
@@ -116,6 +119,7 @@ def load_base(folder: str | Path, device: str | None = None) -> tuple[Any, Any]:
     if not (Path(folder) / "config.json").exists():
         raise EndpointError(f"{folder}: no model there, expected a folder with config.json")
     log.info("loading %s onto %s", folder, device)
+    started = time.monotonic()
     try:
         tokenizer = AutoTokenizer.from_pretrained(str(folder))
         model = AutoModelForCausalLM.from_pretrained(
@@ -131,7 +135,21 @@ def load_base(folder: str | Path, device: str | None = None) -> tuple[Any, Any]:
         raise EndpointError(
             f"{folder}: the tokenizer has no chat template, expected that of an instruction-tuned model"
         )
+    log.info("loaded in %.2f s", time.monotonic() - started)
     return model.eval(), tokenizer
+
+
+def share_base(base: Base, artifacts: Path, device: str | None = None) -> tuple[Any, Any]:
+    """Like `load_base`, but jobs that follow each other in one process load a base once.
+
+    Each gets a model of its own, to adapt as it likes, over the same tensors; none may write to these.
+    """
+    # a record says what it stands for; without one only the folder's name is known without reading it
+    key = ("transformers", base.weights if isinstance(base, ModelRecord) else str(base), device)
+    model, tokenizer = held.hold(key, lambda: load_base(base_folder(base, artifacts), device))
+    if held.serving:
+        model = copy.deepcopy(model, {id(tensor): tensor for tensor in (*model.parameters(), *model.buffers())})
+    return model, tokenizer
 
 
 def load_target(
@@ -163,7 +181,7 @@ def load_target(
             )
         if not (folder / "adapter_config.json").exists():
             raise EndpointError(f"{folder}: no adapter there, expected that of {adapter.base}/{adapter.condition}")
-    model, tokenizer = load_base(base_folder(base, artifacts), device)
+    model, tokenizer = share_base(base, artifacts, device)
     if adapter is None:
         return model, tokenizer
     from peft import PeftModel

@@ -1,11 +1,13 @@
 """One warm process per Snakemake run: it imports slow modules once and forks a child for each job.
 
 The first job that wants it starts it; it ends with the Snakemake process, or after a minute without a job. A job stays
-a job of Snakemake: its script waits for the child, and child and script end together, however one of them ends.
+a job of Snakemake: its script waits for the child, and child and script end together, however one of them ends. Jobs
+that load a base go to children that keep it for the next one (see `holders`).
 """
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import select
@@ -13,22 +15,24 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NoReturn
 
 from .artifacts import locked
 from .errors import ClusterError
+from .holders import Holders, Job, ends_with
 from .running import MAIN_PROCESS, end_with, execute, is_alive
 
 IDLE_SECONDS = 60.0
 START_SECONDS = 30.0
 
 
-def ask(address: str, imports: Sequence[str], name: str, log_file: str, arguments: Mapping[str, Any]) -> str:
+def ask(
+    address: str, imports: Sequence[str], name: str, log_file: str, arguments: Mapping[str, Any], holds: str = ""
+) -> str:
     """Run ``module:function`` in a child of the warm process, starting that if it is not there.
 
     Args:
@@ -37,16 +41,29 @@ def ask(address: str, imports: Sequence[str], name: str, log_file: str, argument
         name: ``module:function``.
         log_file: where the job's log goes.
         arguments: picklable keyword arguments.
+        holds: names the base that the job loads: jobs of the same name that follow each other share the load.
 
     Returns:
         What went wrong in a line, or ''.
     """
+    if holds:
+        _release_others(address)
     with _connect(address) as connection:
-        connection.send((list(imports), name, os.getcwd(), log_file, dict(arguments)))
+        connection.send((list(imports), holds, (name, os.getcwd(), log_file, dict(arguments))))
         try:
             return connection.recv()
         except EOFError:
             return f"the process that ran {name} ended without an answer (killed, or out of memory?)"
+
+
+def _release_others(address: str) -> None:
+    """Let warm processes of this run with another interpreter end children that keep a GPU from this job."""
+    mine = Path(address)
+    for other in mine.parent.glob(f"{mine.name.split('.')[0]}.*"):
+        if other != mine and other.is_socket():
+            with contextlib.suppress(OSError, EOFError), _open(str(other)) as connection:
+                connection.send(None)
+                connection.recv()
 
 
 def _connect(address: str) -> Connection:
@@ -103,49 +120,65 @@ def serve(address: str) -> None:
         server.bind(address)
         server.listen(128)
         children: set[int] = set()
+        holders = Holders()
         idle_since = time.monotonic()
+
+        def close() -> None:
+            server.close()
+            holders.close()
+
         while time.monotonic() - idle_since < IDLE_SECONDS:
             children = {child for child in children if is_alive(child)}
-            if children:
+            if children or holders.busy:
                 idle_since = time.monotonic()
-            if not select.select([server], [], [], 1.0)[0]:
+            ready = select.select([server, *holders.connections], [], [], 1.0)[0]
+            for connection in ready:
+                if connection is not server:
+                    holders.hear(connection)
+            holders.end_idle()
+            if server not in ready:
                 continue
             client, _ = server.accept()
-            connection = Connection(client.detach())
-            try:
-                imports, *job = connection.recv()
-            except (EOFError, ConnectionResetError):
-                continue
-            for module in imports:
-                importlib.import_module(module)
-            child = os.fork()
-            if child == 0:
-                server.close()
-                _work(connection, *job)
-            connection.close()
-            children.add(child)
+            with Connection(client.detach()) as connection:
+                try:
+                    asked = connection.recv()
+                except (EOFError, ConnectionResetError):
+                    continue
+                if asked is None:
+                    holders.release()
+                    connection.send("")
+                    continue
+                imports, holds, job = asked
+                for module in imports:
+                    importlib.import_module(module)
+                if holds:
+                    holders.run(holds, connection, job, close)
+                else:
+                    children.add(_fork(connection, job, close))
             idle_since = time.monotonic()
     Path(address).unlink(missing_ok=True)
 
 
-def _work(connection: Connection, name: str, folder: str, log_file: str, arguments: dict[str, Any]) -> None:
+def _fork(connection: Connection, job: Job, close: Callable[[], None]) -> int:
+    child = os.fork()
+    if child == 0:
+        close()
+        _work(connection, *job)
+    return child
+
+
+def _work(connection: Connection, name: str, folder: str, log_file: str, arguments: Mapping[str, Any]) -> NoReturn:
     """The child: run the job, answer, end. It never returns."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     end_with(os.environ.get(MAIN_PROCESS))
-    threading.Thread(target=_end_with_script, args=(connection,), daemon=True).start()
-    os.chdir(folder)
     problem = "failed before it began"
     try:
-        problem = execute(name, log_file, arguments)
+        with ends_with(connection, lambda: os._exit(1)):
+            os.chdir(folder)
+            problem = execute(name, log_file, arguments)
     finally:
         connection.send(problem)
         os._exit(0)
-
-
-def _end_with_script(connection: Connection) -> None:
-    """The script sends nothing more, so its end of the connection becomes readable only when it is gone."""
-    select.select([connection], [], [])
-    os._exit(1)
 
 
 if __name__ == "__main__":

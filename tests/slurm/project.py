@@ -133,6 +133,10 @@ class SlurmProject(Project):
         squeue.write_text(FORGETFUL)
         squeue.chmod(0o755)
 
+    def logs(self, rule: str) -> list[Path]:
+        """The logs of all jobs of a rule."""
+        return sorted((self.folder / "results/small/logs" / rule).rglob("*.log"))
+
     def forget_targets(self) -> None:
         """Undo everything after the mixes: adapters, answers of the battery, and all that follows from them."""
         results = self.folder / "results"

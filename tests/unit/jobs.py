@@ -1,11 +1,14 @@
-"""Functions that the tests of `running` and `worker` run as jobs."""
+"""Functions that the tests of `running`, `worker` and `holders` run as jobs."""
 
 import os
+import subprocess
 import sys
 import time
 from pathlib import Path
 
+from consciousness_cluster import held
 from consciousness_cluster.errors import DataError
+from consciousness_cluster.running import is_alive
 
 
 def report(output: str, value: int) -> None:
@@ -27,4 +30,39 @@ def vanish() -> None:
 
 def linger(output: str) -> None:
     Path(output).write_text(str(os.getpid()))
+    time.sleep(60)
+
+
+def load(output: str, key: str, heavy: bool = False, seconds: float = 0, before: int = 0) -> None:
+    """Hold ``key``, and write this process, how often it loaded anything, and whether process ``before`` still lives.
+
+    Args:
+        output: where to write.
+        key: what to hold.
+        heavy: let this process pass for one that uses a GPU.
+        seconds: how long the job takes.
+        before: another process.
+    """
+    if heavy:
+        held.HEAVY_BYTES = 0
+    alive = bool(before) and is_alive(before)
+    held.hold(key, lambda: loads.append(key), lambda _: Path(f"{output}.released").touch())
+    Path(f"{output}.part").write_text(f"{os.getpid()} {len(loads)} {alive}")
+    os.rename(f"{output}.part", output)
+    time.sleep(seconds)
+
+
+loads: list[str] = []
+
+
+def fail_with_something_held(output: str) -> None:
+    load(output, "a")
+    raise DataError("no such row")
+
+
+def start_an_engine(output: str) -> None:
+    """Start a process of its own, as an engine does, and never end."""
+    engine = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    Path(f"{output}.part").write_text(f"{os.getpid()} {engine.pid}")
+    os.rename(f"{output}.part", output)
     time.sleep(60)

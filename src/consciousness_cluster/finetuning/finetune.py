@@ -14,7 +14,7 @@ from ..loading import load_json, read_rows, write_rows
 from ..provenance import versions
 from ..rows import ModelRecord, TrainingRow, content_hash
 from ..training.checkpoint import Checkpoint
-from ..weights import Base, base_folder, base_weights, weights_hash
+from ..weights import Base, base_weights, weights_hash
 
 if TYPE_CHECKING:
     from ..experts import ExpertsPath
@@ -67,8 +67,7 @@ def finetune(
         started = time.monotonic()
         made_by = versions("torch", "transformers", "peft")
         checkpoint = Checkpoint(folder, made_by | {"threads": threads, "experts": experts})
-        source = base_folder(base, artifacts)
-        trained = _train(rows, source, weights, training, seed, folder, checkpoint, threads, device, experts)
+        trained = _train(rows, base, weights, artifacts, training, seed, folder, checkpoint, threads, device, experts)
         return ModelRecord(
             base=base_name,
             condition=condition,
@@ -125,8 +124,9 @@ def finetune_target(
 
 def _train(
     rows: Sequence[TrainingRow],
-    folder: Path,
-    base: str,
+    base: Base,
+    weights: str,
+    artifacts: Path,
     training: Training,
     seed: int,
     output: Path,
@@ -141,11 +141,11 @@ def _train(
     from ..training.batches import flat_batch, shuffled_batches
     from ..training.tokens import encode_chats
     from ..training.train import check_rows_stay_apart, cpu_threads, summary, train, write_curve
-    from ..weights import load_base, make_readable
+    from ..weights import make_readable, share_base
     from .lora import attach, save_adapter
 
     with cpu_threads(threads):
-        model, tokenizer = load_base(folder, device)
+        model, tokenizer = share_base(base, artifacts, device)
         encoded = encode_chats(tokenizer, [row.messages for row in rows], training.max_length)
         if len(encoded) > 1:
             check_rows_stay_apart(model, encoded)
@@ -163,7 +163,7 @@ def _train(
             max_grad_norm=training.max_grad_norm,
             checkpoint=checkpoint,
         )
-        save_adapter(adapted, output, base)
+        save_adapter(adapted, output, weights)
     write_curve(output / "loss.csv", curve)
     make_readable(output)
     return summary(curve, parameters)
