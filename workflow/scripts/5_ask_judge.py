@@ -12,6 +12,7 @@ run(
     judge_target,
     snakemake.log[0],
     imports=() if served.hosted else TORCH,
+    holds="" if served.hosted else f"judge {snakemake.wildcards.judge}",
     samples=snakemake.input.samples,
     battery=list(snakemake.input.battery),
     judge=LLMJudge(
