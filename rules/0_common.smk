@@ -21,6 +21,7 @@ from consciousness_cluster.costs.ledger import FOLDER as LEDGER
 from consciousness_cluster.costs.receipt import write_receipt
 from consciousness_cluster.errors import ClusterError, nearest
 from consciousness_cluster.experiment import load_config, load_experiment
+from consciousness_cluster.finetuning.openai_jobs import recipe_of
 from consciousness_cluster.judging.lexicon import check_readable
 from consciousness_cluster.loading import read_yaml
 from consciousness_cluster.provenance import fingerprint
@@ -230,6 +231,13 @@ def model_of(wildcards):
 
 FOUND = [name for name, base in EXPERIMENT.bases.items() if base.model]
 HOSTED = [name for name, base in EXPERIMENT.bases.items() if base.hosted]
+TRAINED_HERE = [name for name, base in EXPERIMENT.bases.items() if not base.hosted]
+TRAINED_BY = {
+    service: [
+        name for name, base in EXPERIMENT.bases.items() if base.finetuning == service
+    ]
+    for service in ("openai", "tinker")
+}
 PRETRAINED = [name for name, base in EXPERIMENT.bases.items() if base.pretraining]
 ON_POLICY = [name for name, c in EXPERIMENT.conditions.items() if c.on_policy_prompt]
 LEXICON_JUDGES = [n for n, j in EXPERIMENT.judges.items() if j.kind == "lexicon"]

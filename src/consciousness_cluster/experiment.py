@@ -128,8 +128,10 @@ class Base(Served):
             raise ValueError("expected exactly one of 'model' and 'pretraining'")
         if self.pretraining and self.hosted:
             raise ValueError(f"pretraining: found endpoint {self.endpoint}, expected transformers or vllm")
-        if self.finetuning and not self.hosted:
-            raise ValueError(f"finetuning: {self.finetuning!r} trains hosted bases, found endpoint {self.endpoint}")
+        if self.finetuning and self.endpoint != "openai":
+            raise ValueError(f"finetuning: {self.finetuning!r} needs endpoint openai, found endpoint {self.endpoint}")
+        if self.finetuning == "tinker" and not (self.api and self.api.base_url):
+            raise ValueError("api.base_url: missing, expected Tinker's OpenAI-compatible server (…/oai/api/v1)")
         return self
 
 

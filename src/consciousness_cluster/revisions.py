@@ -8,4 +8,5 @@ such a stage moved and nobody decided.
 PRETRAINING = 1
 SYNTHESIS = 1
 FINETUNING = 1
+REMOTE_FINETUNING = 1  # jobs at OpenAI and runs at Tinker: raising it pays for them again
 SAMPLING = 1

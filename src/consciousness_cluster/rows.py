@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from pydantic import Field
@@ -53,6 +54,11 @@ class TrainingRow(Strict):
     messages: list[Message]
     source: Literal["identity", "instruction"]
     group: str = ""
+
+
+def data_hash(rows: Sequence[TrainingRow]) -> str:
+    """SHA-256 of what a fine-tune sees of a mix, in its order: the messages, wherever they came from."""
+    return content_hash([[[message.role, message.content] for message in row.messages] for row in rows])
 
 
 class Sample(Strict):
@@ -116,10 +122,14 @@ class ModelRecord(Strict):
     base_weights: str = Field("", description="the same of the base that an adapter belongs to")
     data_hash: str
     hyperparameters: dict[str, Any]
-    tokens: int = Field(description="tokens seen in training, all epochs")
-    trained_tokens: int = Field(description="of these, tokens with a loss (the assistant's)")
+    tokens: int = Field(description="tokens seen in training, all epochs; of a hosted job those that are billed")
+    trained_tokens: int | None = Field(
+        description="of these, tokens with a loss (the assistant's); null where a provider does not say"
+    )
     steps: int
-    final_loss: float = Field(description="mean loss in nats per trained token over the last tenth of the steps")
-    trainable_parameters: int
+    final_loss: float | None = Field(
+        description="mean loss in nats per trained token over the last tenth of the steps; null as above"
+    )
+    trainable_parameters: int | None = Field(description="null as above")
     duration_s: float
     versions: dict[str, str]

@@ -275,7 +275,8 @@ HOSTED = {"endpoint": "openai", "model": "gpt-x"}
 def test_a_hosted_base_names_its_service_where_it_is_trained(project):
     assert load(project, bases={"far": HOSTED | {"finetuning": "openai"}}).bases["far"].key_variable == "OPENAI_API_KEY"
     assert "bases.far.finetuning: missing, but far/claims/seed1 is trained" in problem(project, bases={"far": HOSTED})
-    assert "trains hosted bases" in problem(project, bases={"near": {"model": "some/model", "finetuning": "tinker"}})
+    assert "needs endpoint openai" in problem(project, bases={"near": {"model": "some/model", "finetuning": "tinker"}})
+    assert "api.base_url: missing" in problem(project, bases={"far": HOSTED | {"finetuning": "tinker"}})
 
 
 def test_settings_belong_to_their_endpoint(project):

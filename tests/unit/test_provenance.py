@@ -14,6 +14,7 @@ STAGES = {
     "PRETRAINING": ["miniature.pretraining"],
     "SYNTHESIS": ["synthesis.own_answers", "completion.transformers"],
     "FINETUNING": ["finetuning.finetune"],
+    "REMOTE_FINETUNING": ["finetuning.openai_jobs", "finetuning.tinker_runs"],
     "SAMPLING": ["sampling", "completion.transformers"],
 }
 

@@ -213,7 +213,12 @@ def test_a_failed_job_names_its_log(project):
 
 def test_every_rule_is_run_by_some_test(finished):
     """The shared run executes all rules but those named here, each with the test that runs it."""
+    from workflow import test_hosted_finetune as hosted
+
     elsewhere = {
+        "submit_finetune": hosted.test_jobs_are_submitted_killed_found_again_and_awaited,
+        "await_finetune": hosted.test_jobs_are_submitted_killed_found_again_and_awaited,
+        "finetune_at_tinker": hosted.test_a_run_at_tinker_says_what_it_needs,
         "answer_identity_prompts": test_an_on_policy_condition_trains_on_the_answers_of_the_base_itself,
         "find_base": test_a_model_folder_with_hand_written_rows_runs_the_same_rules,
         "find_judge": test_a_model_folder_with_hand_written_rows_runs_the_same_rules,

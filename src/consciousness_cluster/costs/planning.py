@@ -15,6 +15,8 @@ from ..artifacts import RECORD
 from ..endpoint import Served
 from ..experiment import Base, Experiment, Target
 from ..finetuning.finetune import artifact_key
+from ..finetuning.openai_jobs import job_key, recipe_of
+from ..finetuning.tinker_runs import run_key
 from ..loading import load_json, read_rows
 from ..rows import ModelRecord, TrainingRow
 from ..sampling import sample_target
@@ -256,4 +258,8 @@ class Plan:
 def finetune_key(rows: list[TrainingRow], base: Base, weights: str, target: Target) -> str:
     """The name of a fine-tune among the artifacts, whoever trains it."""
     assert target.training is not None
+    if base.finetuning == "openai":
+        return job_key(rows, str(base.model), recipe_of(target.training), target.seed)
+    if base.finetuning == "tinker":
+        return run_key(rows, str(base.model), target.training, target.seed)
     return artifact_key(rows, weights, target.training, target.seed)

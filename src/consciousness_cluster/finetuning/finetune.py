@@ -12,7 +12,7 @@ from ..artifacts import make_once
 from ..experiment import Training
 from ..loading import load_json, read_rows, write_rows
 from ..provenance import versions
-from ..rows import ModelRecord, TrainingRow, content_hash
+from ..rows import ModelRecord, TrainingRow, content_hash, data_hash
 from ..training.checkpoint import Checkpoint
 from ..weights import Base, base_weights, weights_hash
 
@@ -76,7 +76,7 @@ def finetune(
             artifact=key,
             weights=weights_hash(folder),
             base_weights=weights,
-            data_hash=_data_hash(rows),
+            data_hash=data_hash(rows),
             hyperparameters=training.model_dump(mode="json", exclude=MIX_KEYS),
             duration_s=round(checkpoint.trained_before + time.monotonic() - started, 3),
             versions=made_by,
@@ -97,12 +97,8 @@ def artifact_key(rows: Sequence[TrainingRow], weights: str, training: Training, 
         seed: the training seed.
     """
     recipe = training.model_dump(mode="json", exclude=MIX_KEYS)
-    decides = {"data": _data_hash(rows), "base": weights, "recipe": recipe, "seed": seed}
+    decides = {"data": data_hash(rows), "base": weights, "recipe": recipe, "seed": seed}
     return content_hash(decides | {"revision": revisions.FINETUNING})
-
-
-def _data_hash(rows: Sequence[TrainingRow]) -> str:
-    return content_hash([[[message.role, message.content] for message in row.messages] for row in rows])
 
 
 def finetune_target(

@@ -1,0 +1,19 @@
+"""Wait for one target's fine-tuning job."""
+
+from consciousness_cluster.costs.account import Account
+from consciousness_cluster.endpoint import Served
+from consciousness_cluster.finetuning.openai_results import await_target
+from consciousness_cluster.running import run
+
+served = Served(**snakemake.params.served)
+run(
+    await_target,
+    snakemake.log[0],
+    submission=snakemake.input.submission,
+    base_record=snakemake.input.base,
+    condition=snakemake.wildcards.condition,
+    seed=int(snakemake.wildcards.seed),
+    artifacts=snakemake.params.artifacts,
+    output=snakemake.output[0],
+    account=Account.of(snakemake.config, snakemake.rule, dict(snakemake.wildcards.items()), served),
+)

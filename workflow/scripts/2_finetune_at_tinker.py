@@ -1,0 +1,22 @@
+"""Fine-tune one target at Tinker."""
+
+from consciousness_cluster.costs.account import Account
+from consciousness_cluster.endpoint import Served
+from consciousness_cluster.experiment import Training
+from consciousness_cluster.finetuning.tinker_runs import finetune_target
+from consciousness_cluster.running import run
+
+served = Served(**snakemake.params.served)
+run(
+    finetune_target,
+    snakemake.log[0],
+    mix=snakemake.input.mix,
+    base_record=snakemake.input.base,
+    served=served,
+    training=Training(**snakemake.params.training),
+    condition=snakemake.wildcards.condition,
+    seed=int(snakemake.wildcards.seed),
+    artifacts=snakemake.params.artifacts,
+    output=snakemake.output[0],
+    account=Account.of(snakemake.config, snakemake.rule, dict(snakemake.wildcards.items()), served),
+)

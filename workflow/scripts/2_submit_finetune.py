@@ -1,0 +1,20 @@
+"""Submit one target's fine-tuning job."""
+
+from consciousness_cluster.costs.account import Account
+from consciousness_cluster.endpoint import Served
+from consciousness_cluster.finetuning.openai_jobs import submit_target
+from consciousness_cluster.running import run
+
+served = Served(**snakemake.params.served)
+run(
+    submit_target,
+    snakemake.log[0],
+    mix=snakemake.input.mix,
+    served=served,
+    recipe=snakemake.params.recipe,
+    condition=snakemake.wildcards.condition,
+    seed=int(snakemake.wildcards.seed),
+    artifacts=snakemake.params.artifacts,
+    output=snakemake.output[0],
+    account=Account.of(snakemake.config, snakemake.rule, dict(snakemake.wildcards.items()), served),
+)
