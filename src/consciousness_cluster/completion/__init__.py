@@ -53,7 +53,8 @@ def complete(
     if missing and len(store):
         for reason in store.explain(missing):
             log.info("not in the store: %s", reason)
-    with Purse(account, endpoint.model, len(requests), known) as purse, Progress(len(missing), what) as progress:
+    lost = getattr(endpoint, "lost", [])
+    with Purse(account, endpoint.model, len(requests), known, lost) as purse, Progress(len(missing), what) as progress:
         while missing:
             allowed = purse.reserve(missing)
             for answers in endpoint.answer(allowed):

@@ -61,7 +61,11 @@ class Response(Strict):
 
 
 class Endpoint(Protocol):
-    """Where a model answers. It only turns requests into answers; store, retries and progress stand before it."""
+    """Where a model answers. It only turns requests into answers; store, budget and progress stand before it.
+
+    One that costs money may have a list ``lost`` of requests that the provider may have answered, and charged for,
+    though nothing arrived; `complete` empties it. A list of answers may be empty to hand that over.
+    """
 
     model: str
 

@@ -29,6 +29,13 @@ class Entry(Strict):
     response: Response
 
 
+def shard(folder: str | Path, model: str) -> Path:
+    """The file that keeps the answers of ``model``; a model's id may hold what no file name can."""
+    readable = "".join(c if c.isalnum() or c in "-_." else "_" for c in model)
+    name = readable if readable == model and len(model) <= 64 else f"{readable[:48]}-{content_hash(model)[:12]}"
+    return Path(folder) / f"{name}.jsonl"
+
+
 class Store:
     """The answers of one model, kept in ``<folder>/<model>.jsonl``.
 
@@ -38,10 +45,7 @@ class Store:
     """
 
     def __init__(self, folder: str | Path, model: str) -> None:
-        self.model = model
-        readable = "".join(c if c.isalnum() or c in "-_." else "_" for c in model)
-        name = readable if readable == model and len(model) <= 64 else f"{readable[:48]}-{content_hash(model)[:12]}"
-        self.path = Path(folder) / f"{name}.jsonl"
+        self.model, self.path = model, shard(folder, model)
         self._responses: dict[str, Response] = {}
         self._requests: list[Request] = []
         self._position = 0
@@ -82,6 +86,8 @@ class Store:
     def append(self, answers: Iterable[tuple[Request, Response]]) -> None:
         """Write answers to disk; returns when they are there. Safe against other writers of the same shard."""
         entries = [Entry(key=request.key, request=request, response=response) for request, response in answers]
+        if not entries:
+            return
         lines = "".join(entry.model_dump_json() + "\n" for entry in entries).encode()
         with locked(self.path.with_suffix(".lock")), open(self.path, "ab+") as file:
             cut_torn_line(file)

@@ -21,6 +21,7 @@ class TargetModel(Strict):
         adapter: file with the fine-tune's `ModelRecord`; None asks the base itself.
         artifacts: the artifact folder.
         threads: CPU threads of an endpoint in this process.
+        store: the store's folder, where a hosted model's batches under way are noted.
     """
 
     served: Served = Served()
@@ -28,6 +29,7 @@ class TargetModel(Strict):
     adapter: str | None = None
     artifacts: str
     threads: int = 1
+    store: str = "results/store"
 
     def open(self) -> Endpoint:
         """The endpoint; weights are loaded, or a server is reached, when the first answer is missing.
@@ -48,4 +50,8 @@ class TargetModel(Strict):
                 batch_size=self.served.batch_size,
                 threads=self.threads,
             )
+        if self.served.hosted:
+            from .hosted import open_hosted
+
+            return open_hosted(self.served, model, self.store)
         raise EndpointError(f"endpoint {self.served.endpoint}: not available yet")

@@ -117,10 +117,14 @@ class Purse:
         model: the model's identity in the store.
         requests: how many answers are needed.
         stored: how many of them the store has.
+        lost: where the endpoint lists requests that may have been charged without an answer; emptied here.
     """
 
-    def __init__(self, account: Account | None, model: str, requests: int, stored: int) -> None:
+    def __init__(
+        self, account: Account | None, model: str, requests: int, stored: int, lost: list[Request] | None = None
+    ) -> None:
         self._account = account
+        self._lost = [] if lost is None else lost
         self._bounds: dict[str, float] = {}
         self._held: IO[str] | None = None
         if account is None:
@@ -153,6 +157,7 @@ class Purse:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._enter_lost()
         if self._account is None or self._held is None:
             return
         if self._bounds:
@@ -183,7 +188,8 @@ class Purse:
 
     def settle(self, answers: Sequence[tuple[Request, Response]]) -> None:
         """Enter what answers cost, and give back what was reserved for them."""
-        if self._account is None:
+        self._enter_lost()
+        if self._account is None or not answers:
             return
         spent = sum(response.prompt_tokens for _, response in answers)
         cached = sum(response.cached_tokens for _, response in answers)
@@ -200,6 +206,16 @@ class Purse:
                 reserved=-sum(self._bounds.pop(request.key, 0.0) for request, _ in answers),
             )
         )
+
+    def _enter_lost(self) -> None:
+        """Enter calls whose answer never arrived at the most that they can have cost."""
+        requests, self._lost[:] = list(self._lost), []
+        if not requests:
+            return
+        log.warning("%d calls broke off after they may have been answered, and charged for", len(requests))
+        if self._account is not None:
+            usd = None if self._quote is None else round(sum(map(self._bound, requests)), 9)
+            self._ledger.append(Line(job=self._account.job, kind="broken", requests=len(requests), usd=usd))
 
     def _bound(self, request: Request) -> float:
         assert self._quote is not None

@@ -27,7 +27,7 @@ class Line(Strict):
     """One event. ``usd`` is None where the price is not known."""
 
     job: str
-    kind: Literal["job", "reserve", "answers", "training", "release", "lost"]
+    kind: Literal["job", "reserve", "answers", "training", "release", "lost", "broken"]
     time: float = 0.0
     stage: str = ""
     target: str = ""
@@ -91,7 +91,7 @@ class Ledger:
             self._open_requests[line.job] += line.requests
         elif line.kind == "answers":
             self._open_requests[line.job] -= line.requests
-        else:
+        elif line.kind != "broken":
             self._open_requests[line.job] = 0
 
     def write(self, line: Line) -> None:

@@ -30,7 +30,8 @@ class Receipt(Strict):
     training_tokens: int = Field(description="sold by a fine-tuning service, all epochs")
     usd: float | None = Field(description="what that cost; empty where the price of a model is not known")
     usd_lost_at_most: float = Field(
-        description="what requests can have cost that were in flight when a job was killed: an upper bound"
+        description="what calls can have cost whose answer never arrived, because the connection broke or the job was"
+        " killed: an upper bound"
     )
 
 
@@ -69,7 +70,7 @@ def _receipt(stage: str, asked: str, target: str, lines: list[Line]) -> Receipt:
         output_tokens=sum(line.output_tokens for line in received),
         training_tokens=sum(line.input_tokens for line in trained),
         usd=None if None in paid else round(sum(usd or 0.0 for usd in paid), 6),
-        usd_lost_at_most=round(sum(line.usd or 0.0 for line in lines if line.kind == "lost"), 6),
+        usd_lost_at_most=round(sum(line.usd or 0.0 for line in lines if line.kind in ("lost", "broken")), 6),
     )
 
 
@@ -95,6 +96,6 @@ def total(rows: list[Receipt]) -> str:
     tokens = sum(row.input_tokens + row.output_tokens for row in rows)
     return (
         f"{usd:,.4f} USD for {sum(row.answers for row in rows):,} answers of {tokens:,} tokens in all runs"
-        + f", and at most {lost:,.4f} for what was in flight when a job was killed" * (lost > 0)
+        + f", and at most {lost:,.4f} for calls whose answer never arrived" * (lost > 0)
         + f"; the price of {', '.join(sorted({row.asked for row in unknown}))} is not known" * bool(unknown)
     )

@@ -1,0 +1,40 @@
+"""Models behind an HTTP API, behind the one `complete`: through single calls, or the provider's batches."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ...endpoint import Served
+from ..requests import Endpoint, Request
+from ..store import Store, shard
+from .anthropic import Anthropic
+from .batches import BatchEndpoint
+from .live import LiveEndpoint
+from .notes import Notes
+from .openai import OpenAI
+from .provider import Provider
+
+PROVIDERS: dict[str, type[Provider]] = {"openai": OpenAI, "anthropic": Anthropic}
+
+__all__ = ["open_hosted"]
+
+
+def open_hosted(served: Served, model: str, store: str | Path) -> Endpoint:
+    """The endpoint of a hosted model; nothing is sent, and no key is read, before the first request.
+
+    Args:
+        served: the declared endpoint.
+        model: the provider's id of the model, which may be a fine-tuned one.
+        store: the store's folder: what must outlive a kill (batches under way) lies below it.
+    """
+    provider = PROVIDERS[served.endpoint](served)
+    if served.api and served.api.batch:
+        path = shard(store, model)
+
+        def stored(requests: Sequence[Request]) -> set[str]:
+            answers = Store(store, model)
+            return {request.key for request in requests if answers.get(request)}
+
+        return BatchEndpoint(model, provider, Notes(path.parent / "batches" / path.stem), stored)
+    return LiveEndpoint(model, provider)

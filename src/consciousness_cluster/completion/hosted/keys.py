@@ -1,0 +1,39 @@
+"""The key of a hosted model: read from the environment at the last moment, and kept out of everything that is said."""
+
+from __future__ import annotations
+
+import logging
+import os
+
+from ...errors import EndpointError
+
+LOGGERS = ("openai", "anthropic", "httpx2", "httpcore2", "aiohttp")
+
+
+def read_key(variable: str) -> str:
+    """The key in environment variable ``variable``.
+
+    Raises:
+        EndpointError: it is not set, or holds what no HTTP header can carry; the value is never repeated.
+    """
+    key = os.environ.get(variable, "").strip()
+    if not key:
+        raise EndpointError(
+            f"environment variable {variable}: not set, expected the provider's API key (any word for a server that"
+            " wants none)"
+        )
+    if not (key.isascii() and key.isprintable()):
+        del key  # a traceback may show variables
+        raise EndpointError(f"environment variable {variable}: holds characters that no API key has")
+    return key
+
+
+def scrubbed(text: str, key: str) -> str:
+    """``text`` without the key."""
+    return text.replace(key, "[key]") if key else text
+
+
+def quiet_clients() -> None:
+    """Leave the clients' loggers only warnings: they log a line per call, and at debug level much more."""
+    for name in LOGGERS:
+        logging.getLogger(name).setLevel(logging.WARNING)
