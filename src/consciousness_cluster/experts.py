@@ -63,6 +63,11 @@ def choose_path(adapted: Any, path: ExpertsPath) -> None:
     log.info("adapters of the experts: %s", "computed by stock peft" if unfit else "split from the base's weights")
 
 
+def merges(path: ExpertsPath, device: str) -> bool:
+    """Whether ``path`` on ``device`` makes merged weights of the experts that can be split."""
+    return path == "peft" or (path == "auto" and not device.startswith("cuda"))
+
+
 def split_experts(adapted: Any) -> None:
     """Replace peft's forward of all expert adapters by the split one, in place."""
     for module in list(adapted.modules()):

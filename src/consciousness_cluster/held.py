@@ -52,6 +52,11 @@ def hold(key: Hashable, load: Callable[[], Loaded], release: Callable[[Loaded], 
     return _held.value
 
 
+def holds(key: Hashable) -> bool:
+    """Whether ``hold`` would return for ``key`` what is there already."""
+    return _held is not None and _held.key == key
+
+
 def let_go() -> None:
     """Forget what is held, and free its memory."""
     global _held

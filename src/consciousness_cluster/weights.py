@@ -8,14 +8,18 @@ import logging
 import re
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import held
 from .artifacts import RECORD
+from .devices import check_memory, choose_device
 from .errors import EndpointError
 from .experiment import VANILLA
 from .loading import write_rows
+from .memory import Needed, weights_bytes
 from .rows import ModelRecord, content_hash
 
 if TYPE_CHECKING:
@@ -101,27 +105,42 @@ def make_readable(folder: Path) -> None:
         path.chmod(0o644)
 
 
-def load_base(folder: str | Path, device: str | None = None) -> tuple[Any, Any]:
-    """Load a causal LM and its tokenizer, in the precision it was saved in, ready to be asked or adapted.
+def load_tokenizer(folder: str | Path) -> Any:
+    """Load the tokenizer of a base.
+
+    Raises:
+        EndpointError: the folder holds none, or it has no chat template.
+    """
+    from transformers import AutoTokenizer
+
+    if not (Path(folder) / "config.json").exists():
+        raise EndpointError(f"{folder}: no model there, expected a folder with config.json")
+    with _named(folder):
+        tokenizer = AutoTokenizer.from_pretrained(str(folder))
+    if not tokenizer.chat_template:
+        raise EndpointError(
+            f"{folder}: the tokenizer has no chat template, expected that of an instruction-tuned model"
+        )
+    return tokenizer
+
+
+def load_model(folder: str | Path, device: str | None = None) -> Any:
+    """Load a causal LM in the precision it was saved in, ready to be asked or adapted.
 
     Args:
         folder: a folder with a model of transformers, see `base_folder`.
-        device: default: the first GPU, or the CPU where there is none.
+        device: default: see `choose_device`.
 
     Raises:
-        EndpointError: the folder holds no causal LM, or its tokenizer has no chat template.
+        EndpointError: the folder holds no causal LM, or there is no device for it.
     """
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoModelForCausalLM
 
     no_bars_in_logs()
-    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    if not (Path(folder) / "config.json").exists():
-        raise EndpointError(f"{folder}: no model there, expected a folder with config.json")
+    device = device or choose_device(str(folder), weights_bytes(Path(folder)))
     log.info("loading %s onto %s", folder, device)
     started = time.monotonic()
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(str(folder))
+    with _named(folder):
         model = AutoModelForCausalLM.from_pretrained(
             str(folder),
             dtype="auto",
@@ -129,27 +148,58 @@ def load_base(folder: str | Path, device: str | None = None) -> tuple[Any, Any]:
             # straight onto the card: the model need not fit into main memory
             **({"device_map": {"": device}} if device != "cpu" else {}),
         )
+    log.info("loaded in %.2f s", time.monotonic() - started)
+    return model.eval()
+
+
+@contextmanager
+def _named(folder: str | Path) -> Iterator[None]:
+    try:
+        yield
     except (OSError, ValueError, KeyError) as error:
         raise EndpointError(f"{folder}: not a causal LM that can be loaded: {str(error).splitlines()[0]}") from None
-    if not tokenizer.chat_template:
-        raise EndpointError(
-            f"{folder}: the tokenizer has no chat template, expected that of an instruction-tuned model"
-        )
-    log.info("loaded in %.2f s", time.monotonic() - started)
-    return model.eval(), tokenizer
 
 
-def share_base(base: Base, artifacts: Path, device: str | None = None) -> tuple[Any, Any]:
-    """Like `load_base`, but jobs that follow each other in one process load a base once.
+def load_base(folder: str | Path, device: str | None = None) -> tuple[Any, Any]:
+    """A causal LM and its tokenizer; see `load_model` and `load_tokenizer`."""
+    tokenizer = load_tokenizer(folder)
+    return load_model(folder, device), tokenizer
+
+
+def share_model(base: Base, artifacts: Path, device: str | None = None) -> Any:
+    """Like `load_model`, but jobs that follow each other in one process load a base once.
 
     Each gets a model of its own, to adapt as it likes, over the same tensors; none may write to these.
     """
-    # a record says what it stands for; without one only the folder's name is known without reading it
-    key = ("transformers", base.weights if isinstance(base, ModelRecord) else str(base), device)
-    model, tokenizer = held.hold(key, lambda: load_base(base_folder(base, artifacts), device))
+    model = held.hold(_key(base, device), lambda: load_model(base_folder(base, artifacts), device))
     if held.serving:
         model = copy.deepcopy(model, {id(tensor): tensor for tensor in (*model.parameters(), *model.buffers())})
-    return model, tokenizer
+    return model
+
+
+def check_room(base: Base, artifacts: Path, device: str | None, needed: Callable[[Path, str], Needed]) -> None:
+    """Refuse a job that will not fit, before its base is loaded; what another job left loaded is let go first.
+
+    Args:
+        base: the base.
+        artifacts: the artifact folder.
+        device: default: see `choose_device`.
+        needed: estimates the job's memory from the base's folder and the device.
+
+    Raises:
+        EndpointError: too little memory is free, or there is no device for the base.
+    """
+    folder = base_folder(base, artifacts)
+    device_there = device or choose_device(str(folder), weights_bytes(folder))
+    loaded = held.holds(_key(base, device))
+    if not loaded:
+        held.let_go()
+    check_memory(str(folder), needed(folder, device_there), device_there, loaded)
+
+
+def _key(base: Base, device: str | None) -> tuple[str, ...]:
+    # a record says what it stands for; without one only the folder's name is known without reading it
+    return ("transformers", base.weights if isinstance(base, ModelRecord) else str(base), device or "")
 
 
 def load_target(
@@ -181,7 +231,8 @@ def load_target(
             )
         if not (folder / "adapter_config.json").exists():
             raise EndpointError(f"{folder}: no adapter there, expected that of {adapter.base}/{adapter.condition}")
-    model, tokenizer = share_base(base, artifacts, device)
+    tokenizer = load_tokenizer(base_folder(base, artifacts))
+    model = share_model(base, artifacts, device)
     if adapter is None:
         return model, tokenizer
     from peft import PeftModel

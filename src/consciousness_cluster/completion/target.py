@@ -8,7 +8,7 @@ from ..endpoint import Served
 from ..errors import EndpointError
 from ..loading import Strict, load_json
 from ..rows import ModelRecord
-from ..weights import load_target, model_identity
+from ..weights import check_room, load_target, model_identity
 from .requests import Endpoint
 
 
@@ -42,13 +42,18 @@ class TargetModel(Strict):
         adapter = load_json(ModelRecord, self.adapter) if self.adapter else None
         model = model_identity(base, adapter)
         if self.served.endpoint == "transformers":
+            from ..memory import to_ask
             from .transformers import TransformersEndpoint
 
+            beside = artifacts / adapter.artifact if adapter else None
             return TransformersEndpoint(
                 model=model,
                 load=lambda: load_target(base, adapter, artifacts),
                 batch_size=self.served.batch_size,
                 threads=self.threads,
+                check=lambda tokens: check_room(
+                    base, artifacts, None, lambda folder, _: to_ask(folder, beside, self.served.batch_size, tokens)
+                ),
             )
         if self.served.hosted:
             from .hosted import open_hosted

@@ -20,6 +20,7 @@ from .requests import Request, Response, SamplingParameters
 if TYPE_CHECKING:
     import torch
 
+CHARACTERS_PER_TOKEN = 2  # or more, in all but a few scripts
 LENGTH_STEP = 16  # prompt lengths are rounded up to a multiple of this many tokens
 
 Loader = Callable[[], tuple[Any, Any]]
@@ -33,19 +34,30 @@ class TransformersEndpoint:
         load: returns (model, tokenizer); called once, and only if some answer is missing.
         batch_size: prompts answered at once.
         threads: CPU threads; another number changes the last bits of the arithmetic.
+        check: called before ``load`` with about how many tokens the longest prompt and its answer have; raises if there
+            is no room for a batch of these.
     """
 
-    def __init__(self, model: str, load: Loader, batch_size: int, threads: int = 1) -> None:
+    def __init__(
+        self,
+        model: str,
+        load: Loader,
+        batch_size: int,
+        threads: int = 1,
+        check: Callable[[int], None] = lambda _: None,
+    ) -> None:
         self.model = model
         self.batch_size = batch_size
         self.threads = threads
         self._load = load
+        self._check = check
 
     def answer(self, requests: Sequence[Request]) -> Iterator[list[tuple[Request, Response]]]:
         """Yield one list of answers per batch; see `Endpoint.answer`."""
         import torch
 
         torch.set_num_threads(self.threads)
+        self._check(max(_tokens(request) for request in requests))
         network, tokenizer = self._load()
         network.eval()
         prompts = _encode(tokenizer, requests)
@@ -74,6 +86,12 @@ def _encode(tokenizer: Any, requests: Sequence[Request]) -> dict[tuple[Message, 
     chats = list(dict.fromkeys(_chat(request) for request in requests))
     texts = [render(tokenizer, chat, reply=True) for chat in chats]
     return dict(zip(chats, tokenizer(texts, add_special_tokens=False)["input_ids"], strict=True))
+
+
+def _tokens(request: Request) -> int:
+    """Tokens of a prompt and its answer, at most, guessed without the tokenizer."""
+    characters = sum(len(message.content) for message in request.messages)
+    return characters // CHARACTERS_PER_TOKEN + request.sampling.max_tokens
 
 
 def _uniforms(request: Request) -> np.ndarray:

@@ -14,7 +14,7 @@ from ..loading import load_json, read_rows, write_rows
 from ..provenance import versions
 from ..rows import ModelRecord, TrainingRow, content_hash, data_hash
 from ..training.checkpoint import Checkpoint
-from ..weights import Base, base_weights, weights_hash
+from ..weights import Base, base_folder, base_weights, weights_hash
 
 if TYPE_CHECKING:
     from ..experts import ExpertsPath
@@ -57,7 +57,7 @@ def finetune(
 
     Raises:
         DataError: a row cannot be encoded, or is too long.
-        EndpointError: the base is not there, or has no chat template.
+        EndpointError: the base is not there, has no chat template, or does not fit into this machine.
         TrainingError: the base lacks the modules to adapt, or the loss is not finite.
     """
     weights = base_weights(base, artifacts)
@@ -133,16 +133,26 @@ def _train(
 ) -> dict[str, float]:
     import torch
 
-    from ..experts import choose_path
+    from ..experts import choose_path, merges
+    from ..memory import Needed, to_train
     from ..training.batches import flat_batch, shuffled_batches
     from ..training.tokens import encode_chats
     from ..training.train import check_rows_stay_apart, cpu_threads, summary, train, write_curve
-    from ..weights import make_readable, share_base
+    from ..weights import check_room, load_tokenizer, make_readable, share_model
     from .lora import attach, save_adapter
 
     with cpu_threads(threads):
-        model, tokenizer = share_base(base, artifacts, device)
+        # rows that cannot be trained, and a machine that is too small, are named before the base is loaded
+        tokenizer = load_tokenizer(base_folder(base, artifacts))
         encoded = encode_chats(tokenizer, [row.messages for row in rows], training.max_length)
+        steps = shuffled_batches(encoded, training.batch_size, training.epochs, seed)
+        tokens = max(sum(len(row.input_ids) for row in step) for step in steps)
+
+        def needed(folder: Path, there: str) -> Needed:
+            return to_train(folder, training.lora, tokens, merges(experts, there))
+
+        check_room(base, artifacts, device, needed)
+        model = share_model(base, artifacts, device)
         if len(encoded) > 1:
             check_rows_stay_apart(model, encoded)
         adapted = attach(model, training.lora, seed)
@@ -151,7 +161,6 @@ def _train(
         optimizer = torch.optim.AdamW(
             parameters, lr=training.learning_rate, betas=training.betas, weight_decay=training.weight_decay
         )
-        steps = shuffled_batches(encoded, training.batch_size, training.epochs, seed)
         curve = train(
             adapted,
             [flat_batch(step) for step in steps],

@@ -9,10 +9,11 @@ import pytest
 import torch
 
 from consciousness_cluster import revisions
-from consciousness_cluster.errors import DataError, EndpointError
+from consciousness_cluster.errors import DataError, EndpointError, TrainingError
 from consciousness_cluster.experiment import Lora, Training
 from consciousness_cluster.finetuning import finetune as stage
 from consciousness_cluster.finetuning.finetune import finetune
+from consciousness_cluster.training.checkpoint import INTERVAL
 from consciousness_cluster.training.tokens import encode_chat
 from consciousness_cluster.weights import load_base, load_target
 from unit.finetuning.conftest import ROWS, chat, row
@@ -196,6 +197,13 @@ def test_a_row_that_is_too_long_leaves_no_artifact(folder, tmp_path):
             rows=[row("a", "b"), row("a", "b " * 100)],
             training=RECIPE.model_copy(update={"max_length": 40}),
         )
+    assert not [path for path in tmp_path.iterdir() if not path.name.startswith(".")]
+
+
+def test_a_loss_that_is_not_a_number_leaves_no_artifact(folder, tmp_path, monkeypatch):
+    monkeypatch.setenv(INTERVAL, "0")
+    with pytest.raises(TrainingError, match=r"step \d of 6: loss is (nan|inf)"):
+        run(folder, tmp_path, training=RECIPE.model_copy(update={"learning_rate": 1e30}))
     assert not [path for path in tmp_path.iterdir() if not path.name.startswith(".")]
 
 

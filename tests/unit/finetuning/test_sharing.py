@@ -55,8 +55,8 @@ def job(request, tmp_path):
 def serving(monkeypatch):
     """This process keeps what its jobs load; returns how often a base was loaded."""
     loads = []
-    load = weights.load_base
-    monkeypatch.setattr(weights, "load_base", lambda *arguments: loads.append(arguments) or load(*arguments))
+    load = weights.load_model
+    monkeypatch.setattr(weights, "load_model", lambda *arguments: loads.append(arguments) or load(*arguments))
     monkeypatch.setattr(held, "serving", True)
     monkeypatch.setattr(held, "_held", None)
     return loads
@@ -84,12 +84,12 @@ def test_a_shared_base_gives_the_same_bytes_in_any_order(job, serving, tmp_path,
 
 def test_jobs_leave_the_shared_tensors_alone(job, serving, tmp_path):
     job("ask", tmp_path / "shared")
-    model, _ = held._held.value
+    model = held._held.value
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     names = [name for name, _ in model.named_modules()]
     job("train wide", tmp_path / "shared")
     job("ask wide", tmp_path / "shared")
-    assert held._held.value[0] is model
+    assert held._held.value is model
     assert [name for name, _ in model.named_modules()] == names, "no adapter stays on it"
     assert all(tensor.equal(before[name]) for name, tensor in model.state_dict().items())
 
