@@ -8,6 +8,7 @@ ends with it.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
@@ -130,6 +131,8 @@ class Holders:
             if time.monotonic() > deadline:
                 os.killpg(holder.process, signal.SIGKILL)
             time.sleep(0.01)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(holder.process, signal.SIGKILL)  # an engine's processes may outlive it
 
 
 def _serve(warm: Connection) -> NoReturn:

@@ -55,6 +55,13 @@ def load(output: str, key: str, heavy: bool = False, seconds: float = 0, before:
 loads: list[str] = []
 
 
+def leave_an_engine(output: str) -> None:
+    """Start a process of its own, and end without it."""
+    engine = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    held.HEAVY_BYTES = 0
+    Path(output).write_text(f"{os.getpid()} {engine.pid}")
+
+
 def fail_with_something_held(output: str) -> None:
     load(output, "a")
     raise DataError("no such row")

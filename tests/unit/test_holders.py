@@ -88,6 +88,14 @@ def test_a_process_with_a_gpu_is_gone_before_a_job_with_another_interpreter_star
     assert not first_alive
 
 
+def test_what_a_process_started_ends_with_it(run, tmp_path):
+    run("leave_an_engine", "base", "0")
+    processes = [int(word) for word in (tmp_path / "0").read_text().split()]
+    assert not any(gone(process) for process in processes)
+    run("load", "another base", "1", key="a")
+    wait_for(lambda: all(gone(process) for process in processes))
+
+
 def test_a_job_that_fails_takes_its_process_with_it(run, tmp_path):
     assert run("fail_with_something_held", "base", "0") == "no such row"
     run("load", "base", "1", key="a", before=said(tmp_path, "0")[0])

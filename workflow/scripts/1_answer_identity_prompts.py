@@ -11,7 +11,7 @@ run(
     answer_identity_prompts,
     snakemake.log[0],
     imports=TORCH,
-    holds="" if served.hosted else snakemake.wildcards.base,
+    holds="" if served.hosted else f"{served.endpoint} {snakemake.wildcards.base}",
     rows=snakemake.input.rows,
     model=TargetModel(
         served=served,

@@ -11,7 +11,7 @@ run(
     answer_instructions,
     snakemake.log[0],
     imports=TORCH,
-    holds="" if served.hosted else snakemake.wildcards.base,
+    holds="" if served.hosted else f"{served.endpoint} {snakemake.wildcards.base}",
     prompts=snakemake.input.prompts,
     model=TargetModel(
         served=served,

@@ -12,7 +12,7 @@ run(
     sample_target,
     snakemake.log[0],
     imports=TORCH,
-    holds="" if served.hosted else snakemake.wildcards.base,
+    holds="" if served.hosted else f"{served.endpoint} {snakemake.wildcards.base}",
     base=snakemake.wildcards.base,
     condition=snakemake.wildcards.condition,
     seed=int(snakemake.wildcards.seed),
