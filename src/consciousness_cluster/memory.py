@@ -55,7 +55,7 @@ class _Tensor:
 
 def gb(size: float) -> str:
     """A size in words: 61.1 GB."""
-    return f"{size / 1e9:.3g} GB" if size >= 1e7 else f"{size / 1e6:.3g} MB"
+    return f"{size / 1e9:.3g} GB" if size >= 1e9 else f"{size / 1e6:.3g} MB"
 
 
 def weights_bytes(folder: Path) -> int:
