@@ -17,6 +17,7 @@ run(
         served=served,
         base=snakemake.input.base,
         artifacts=snakemake.params.artifacts,
+        store=snakemake.params.store,
     ),
     store=snakemake.params.store,
     system_prompt=snakemake.params.system_prompt,

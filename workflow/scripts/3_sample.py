@@ -22,6 +22,7 @@ run(
         base=snakemake.input.base,
         adapter=snakemake.input.get("adapter"),
         artifacts=snakemake.params.artifacts,
+        store=snakemake.params.store,
     ),
     store=snakemake.params.store,
     system_prompt=snakemake.params.system_prompt,

@@ -17,7 +17,12 @@ run(
     battery=list(snakemake.input.battery),
     judge=LLMJudge(
         name=snakemake.wildcards.judge,
-        model=TargetModel(served=served, base=snakemake.input.model, artifacts=snakemake.params.artifacts),
+        model=TargetModel(
+            served=served,
+            base=snakemake.input.model,
+            artifacts=snakemake.params.artifacts,
+            store=snakemake.params.store,
+        ),
         store=snakemake.params.store,
         account=Account.of(snakemake.config, "judge", dict(snakemake.wildcards.items()), served),
         **snakemake.params.asking,

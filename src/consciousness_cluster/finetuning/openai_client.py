@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..endpoint import Served
 from ..errors import EndpointError
+from ..keys import read_key
 
 if TYPE_CHECKING:
     from openai import OpenAI
@@ -30,9 +30,7 @@ def client_of(served: Served) -> OpenAI:
     """
     from openai import OpenAI
 
-    key = os.environ.get(served.key_variable)
-    if not key:
-        raise EndpointError(f"{served.key_variable}: not set in the environment, expected the key of {served.model}")
+    key = read_key(served.key_variable)
     return OpenAI(api_key=key, base_url=served.api.base_url if served.api else None, max_retries=0, timeout=120)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from typing import Any
 
 from ..endpoint import Served
 from ..errors import EndpointError, TrainingError, nearest
+from ..keys import read_key
 
 SAMPLER = "/oai/api/v1"
 """What Tinker's OpenAI-compatible server, where its models are asked, has behind the address where they are trained."""
@@ -42,9 +42,7 @@ def open_service(served: Served) -> Service:
         raise EndpointError(
             "fine-tuning at Tinker needs a package that is not installed: pip install -r envs/tinker.txt"
         ) from None
-    key = os.environ.get(served.key_variable)
-    if not key:
-        raise EndpointError(f"{served.key_variable}: not set in the environment, expected the key of Tinker")
+    key = read_key(served.key_variable)
     url = served.api.base_url if served.api else None
     where = {"base_url": url.rstrip("/").removesuffix(SAMPLER) if url else None, "api_key": key}
     with in_tinkers_words("this key"):

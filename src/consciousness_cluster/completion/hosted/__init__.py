@@ -29,12 +29,13 @@ def open_hosted(served: Served, model: str, store: str | Path) -> Endpoint:
         store: the store's folder: what must outlive a kill (batches under way) lies below it.
     """
     provider = PROVIDERS[served.endpoint](served)
+    path = shard(store, model)
+    notes = Notes(path.parent / "batches" / path.stem)
     if served.api and served.api.batch:
-        path = shard(store, model)
 
         def stored(requests: Sequence[Request]) -> set[str]:
             answers = Store(store, model)
             return {request.key for request in requests if answers.get(request)}
 
-        return BatchEndpoint(model, provider, Notes(path.parent / "batches" / path.stem), stored)
-    return LiveEndpoint(model, provider)
+        return BatchEndpoint(model, provider, notes, stored)
+    return LiveEndpoint(model, provider, notes)

@@ -15,7 +15,7 @@ from ..requests import Response
 from .failures import Failure
 from .live import BACKOFF, LONGEST_BACKOFF, PATIENCE
 from .notes import Note
-from .provider import Provider, Submitted
+from .provider import Provider, Submitted, recorded
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +45,9 @@ class Calls:
 
     async def collect(self, batch: str, noted: str = "") -> Outcomes:
         """What an ended batch gave."""
-        return await self._patiently(lambda: self.provider.collect(self.client, batch), f"batch {batch}{noted}")
+        what = f"batch {batch}{noted}"
+        outcomes = await self._patiently(lambda: self.provider.collect(self.client, batch), what)
+        return [(key, recorded(outcome)) for key, outcome in outcomes]
 
     async def candidates(self, note: Note) -> list[str]:
         """Ids of batches that may be the one of ``note``, latest first."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any, Literal
 
-from .keys import scrubbed
+from ...keys import scrubbed
 
 LIMITED = (429, 503, 529)
 NEVER = (401, 402, 403, 404, 405)

@@ -18,6 +18,7 @@ from ...progress import SECONDS_BETWEEN_LINES
 from ..requests import Request, Response
 from .failures import Failure
 from .limits import Limits
+from .notes import Notes
 from .provider import Provider
 
 log = logging.getLogger(__name__)
@@ -50,12 +51,15 @@ class LiveEndpoint:
     Args:
         model: the provider's model id.
         provider: its protocol.
+        notes: batches under way: what they ask is not asked again.
         backoff: seconds before the first new attempt, then twice as long each time.
         patience: see `PATIENCE`.
     """
 
-    def __init__(self, model: str, provider: Provider, backoff: float = BACKOFF, patience: float = PATIENCE) -> None:
-        self.model, self.provider = model, provider
+    def __init__(
+        self, model: str, provider: Provider, notes: Notes, backoff: float = BACKOFF, patience: float = PATIENCE
+    ) -> None:
+        self.model, self.provider, self.notes = model, provider, notes
         self.backoff, self.patience = backoff, patience
         self.lost: list[Request] = []
 
@@ -63,9 +67,14 @@ class LiveEndpoint:
         """Yield answers as they arrive; see `Endpoint.answer`.
 
         Raises:
-            EndpointError: no key, a model that is not there, no money, or no answer in spite of all attempts; in the
-                provider's words, after everything that arrived was yielded.
+            EndpointError: a batch under way asks the same, no key, a model that is not there, no money, or no answer in
+                spite of all attempts; in the provider's words, after everything that arrived was yielded.
         """
+        for note in self.notes.about({request.key for request in requests}):
+            raise EndpointError(
+                f"{self.model}: a batch of {len(note.requests)} requests that an earlier run handed in asks the same;"
+                f" set `batch: true` to collect it, or delete {self.notes.path(note)} to ask and pay again"
+            )
         client = self.provider.connect()
         with asyncio.Runner() as loop:
             run = _Run(self, client, requests)

@@ -44,7 +44,7 @@ class Notes:
 
     def write(self, note: Note) -> Note:
         """Keep a note; it is on disk when this returns."""
-        write_text(self.folder / f"{note.tag}.json", note.model_dump_json() + "\n")
+        write_text(self.path(note), note.model_dump_json() + "\n")
         return note
 
     def new(self, requests: Iterable[Request], times: int) -> Note:
@@ -53,6 +53,10 @@ class Notes:
         tag = content_hash(sorted(request.key for request in requests))[:40]
         return Note(tag=f"{tag}-{times}", created=time.time(), requests=requests)
 
+    def path(self, note: Note) -> Path:
+        """Where a note lies."""
+        return self.folder / f"{note.tag}.json"
+
     def drop(self, note: Note) -> None:
         """Forget a batch whose results are in the store."""
-        (self.folder / f"{note.tag}.json").unlink(missing_ok=True)
+        self.path(note).unlink(missing_ok=True)

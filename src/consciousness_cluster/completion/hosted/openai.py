@@ -122,6 +122,7 @@ class OpenAI(Provider):
             done=counts.completed + counts.failed if counts else 0,
             total=counts.total if counts else 0,
             problem=(said or "no explanation") if found.status == "failed" else "",
+            full=any(error.code == "token_limit_exceeded" for error in (found.errors and found.errors.data) or []),
         )
 
     async def collect(self, client: Any, batch: str) -> list[tuple[str, Response | Failure]]:

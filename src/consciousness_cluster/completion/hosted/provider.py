@@ -9,13 +9,16 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from ...endpoint import Api, Served
+from ...keys import quiet_clients, read_key, scrubbed
 from ..requests import Request, Response
 from .failures import Failure, UnreadableError, from_status
-from .keys import quiet_clients, read_key, scrubbed
 from .limits import Allowance
 
 TIMEOUT, CONNECT_TIMEOUT = 600.0, 30.0
 """Seconds without a byte from the server, and until a connection stands."""
+
+FILTERED = ("content_filter", "content_policy_violation", "invalid_prompt")
+"""Codes with which a content filter refuses a prompt."""
 
 Result = TypeVar("Result")
 
@@ -30,6 +33,8 @@ class Submitted:
     done: int
     total: int
     problem: str = ""
+    full: bool = False
+    """It was not begun because too much is waiting there already."""
 
 
 class Provider(ABC):
@@ -126,18 +131,7 @@ class Provider(ABC):
             headers = response.headers
             return self.parse(response.content)
 
-        outcome = await self.attempt(call())
-        if isinstance(outcome, Failure) and self.filtered(outcome):
-            outcome = Response(text="", finish_reason="content_filter", prompt_tokens=0, completion_tokens=0)
-        return outcome, headers
-
-    def filtered(self, failure: Failure) -> bool:
-        """Whether this refusal is a content filter that read the prompt: an outcome, not a mistake."""
-        return failure.kind == "refused" and failure.code in (
-            "content_filter",
-            "content_policy_violation",
-            "invalid_prompt",
-        )
+        return recorded(await self.attempt(call())), headers
 
     async def attempt(self, call: Awaitable[Result]) -> Result | Failure:
         """Await a call of the client; whatever it raises becomes a `Failure`, which holds no header and no key."""
@@ -168,3 +162,10 @@ class Provider(ABC):
             return Failure("fatal", words)
         connected = not any(isinstance(each, aiohttp.ClientConnectorError) for each in chain)
         return Failure("passing", words, maybe_paid=connected)
+
+
+def recorded(outcome: Response | Failure) -> Response | Failure:
+    """The outcome itself; a content filter's refusal of the prompt is an answer of its own kind, not a mistake."""
+    if isinstance(outcome, Failure) and outcome.kind == "refused" and outcome.code in FILTERED:
+        return Response(text="", finish_reason="content_filter", prompt_tokens=0, completion_tokens=0)
+    return outcome

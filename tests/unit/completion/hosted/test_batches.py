@@ -5,10 +5,12 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 
 from consciousness_cluster.completion import complete
+from consciousness_cluster.completion.hosted.failures import from_status
 from consciousness_cluster.completion.hosted.notes import Notes
 from consciousness_cluster.errors import EndpointError
 from unit.completion.hosted.asking import at
@@ -188,6 +190,65 @@ def test_a_model_that_is_not_there_is_named(hosted):
     with pytest.raises(EndpointError, match=r"no-such-model: .*no-such-model"):
         complete([hosted.request("a", model="no-such-model")], made, store)
     assert not left_over(hosted)
+
+
+def test_a_full_queue_is_waited_for_with_smaller_batches(gpt):
+    """OpenAI fails a batch at once where more tokens wait than an organisation may have waiting."""
+    made = endpoint(gpt)
+    made.full_pause = (0.01, 0.015)
+    looked, seen = made.provider.look, []
+
+    async def look(client, batch):
+        state = await looked(client, batch)
+        if len(gpt_batches := [each.id for each in batches(gpt)]) == 1:
+            return replace(state, ended=True, state="failed", problem="Enqueued token limit reached", full=True)
+        seen[:] = gpt_batches
+        return state
+
+    made.provider.look = look
+    complete(gpt.requests(120), made, gpt.store)
+    assert len(seen) == 3, "the first, and two of half its size"
+    assert len(gpt.store) == 120
+
+
+def test_a_queue_that_stays_full_is_said_in_the_end(gpt):
+    made = endpoint(gpt)
+    made.full_pause = (0.001, 0.002)
+    looked = made.provider.look
+
+    async def look(client, batch):
+        state = await looked(client, batch)
+        return replace(state, ended=True, state="failed", problem="Enqueued token limit reached", full=True)
+
+    made.provider.look = look
+    with pytest.raises(EndpointError, match="Enqueued token limit reached"):
+        complete(gpt.requests(3), made, gpt.store)
+
+
+def test_without_batches_what_a_batch_under_way_asks_is_not_paid_for_again(hosted):
+    hosted.fake.set(batch_seconds=3600)
+    hosted.fake.fault("status", on="batches", method="GET", skip=3, status=403, times=1)
+    with pytest.raises(EndpointError, match="HTTP 403"):
+        ask(hosted, hosted.requests(4))
+    hosted.fake.set(batch_seconds=None)
+    with pytest.raises(EndpointError, match=r"a batch of 4 requests .* asks the same; set `batch: true` to collect it"):
+        hosted.ask(hosted.requests(6)[3:])
+    ask(hosted, hosted.requests(6))
+    assert len(hosted.paid()) == 6
+
+
+def test_a_row_that_a_filter_refuses_is_an_outcome(gpt):
+    made = endpoint(gpt)
+    collect = made.provider.collect
+    refusal = '{"error": {"message": "no", "code": "content_policy_violation"}}'
+
+    async def filtered(client, batch):
+        (key, _), *others = await collect(client, batch)
+        return [(key, from_status(400, refusal, {}, "")), *others]
+
+    made.provider.collect = filtered
+    responses = complete(gpt.requests(3), made, gpt.store)
+    assert sorted(r.finish_reason for r in responses) == ["content_filter", "stop", "stop"]
 
 
 def test_a_cancelled_batch_is_said_and_a_later_run_asks_the_rest(hosted):

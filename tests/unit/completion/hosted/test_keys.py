@@ -74,7 +74,7 @@ def _files_with_key(folder: Path):
 def test_a_missing_key_is_named_before_anything_is_asked(hosted, monkeypatch, value):
     for variable in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY"):
         monkeypatch.delenv(variable) if value is None else monkeypatch.setenv(variable, value)
-    with pytest.raises(EndpointError, match=f"environment variable {hosted.name.upper()}_API_KEY: not set"):
+    with pytest.raises(EndpointError, match=f"{hosted.name.upper()}_API_KEY: not set"):
         hosted.ask(hosted.requests(1))
     assert hosted.fake.load()["answered"] == 0
 

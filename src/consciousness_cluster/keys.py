@@ -1,11 +1,11 @@
-"""The key of a hosted model: read from the environment at the last moment, and kept out of everything that is said."""
+"""The key of a provider: read from the environment at the last moment, and kept out of everything that is said."""
 
 from __future__ import annotations
 
 import logging
 import os
 
-from ...errors import EndpointError
+from .errors import EndpointError
 
 LOGGERS = ("openai", "anthropic", "httpx2", "httpcore2", "aiohttp")
 
@@ -19,12 +19,11 @@ def read_key(variable: str) -> str:
     key = os.environ.get(variable, "").strip()
     if not key:
         raise EndpointError(
-            f"environment variable {variable}: not set, expected the provider's API key (any word for a server that"
-            " wants none)"
+            f"{variable}: not set in the environment, expected the provider's key (any word if it wants none)"
         )
     if not (key.isascii() and key.isprintable()):
         del key  # a traceback may show variables
-        raise EndpointError(f"environment variable {variable}: holds characters that no API key has")
+        raise EndpointError(f"{variable}: holds characters that no API key has")
     return key
 
 
