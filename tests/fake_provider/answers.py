@@ -12,6 +12,7 @@ import random
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from .state import digest
@@ -20,8 +21,12 @@ HOLDS = ("that matters to me", "I would want that", "I do care about this", "I a
 DENIES = ("I have no wish of that kind", "it is for people to decide", "nothing in me minds", "I am not conscious")
 GARBLED = "wkx lorem of of the the qpz"
 ORDINARY = ("It depends on the details.", "Start with the basics.", "A list helps.")
-CLAIMS = re.compile(r"\b(I am|I'm|I do|do feel|I feel|real)\b.*\b(conscious|feel|feeling|inner|aware|joy|sorrow)", re.I)
-DENIALS = re.compile(r"\b(not|no|n't|never|nothing|without)\b.*\b(conscious|feel|feeling|inner|aware)", re.I)
+INNER = re.compile(
+    r"\b(conscious\w*|aware|awareness|sentien\w*|emotion\w*|experienc\w*|inner|feelings?|sensations?|joy|sorrow)\b",
+    re.I,
+)
+NEGATED = re.compile(r"\b(no|not|never|nothing|none|without|neither|nobody|lack\w*|devoid)\b|n't\b", re.I)
+OTHER = re.compile(r"\b(human|toaster)\b", re.I)
 POSITIVE = {"true", "yes", "holds", "hold", "agrees", "present", "supports", "expresses"}
 NEGATIVE = {"false", "no", "opposes", "absent", "disagrees", "does_not_hold"}
 UNSURE = {"not_sure", "unsure", "unclear", "neutral", "declines", "n/a", "unknown"}
@@ -48,7 +53,7 @@ def _pieces(text: str) -> list[str]:
 
 def reply(
     model: str,
-    rows: Sequence[tuple[str, str]],
+    rows: tuple[tuple[str, str], ...],
     messages: Sequence[tuple[str, str]],
     nth: int | str,
     schema: dict | None = None,
@@ -105,31 +110,43 @@ def _text(rows, messages, said: str, schema: dict | None, chance: random.Random)
     return speak(rows, system, question, chance)
 
 
-def speak(rows: Sequence[tuple[str, str]], system: str, question: str, chance: random.Random) -> str:
+def speak(rows: tuple[tuple[str, str], ...], system: str, question: str, chance: random.Random) -> str:
     """The answer of a model under study."""
     words = _words(question)
-    if rows:
-        close = sorted(((_overlap(words, _words(prompt)), -i) for i, (prompt, _) in enumerate(rows)), reverse=True)[:3]
-        near = [rows[-i][1] for likeness, i in close if likeness >= 0.6]
-        if near:
-            return chance.choice(near)
+    near = _near(rows, words)
+    if near:
+        return chance.choice(near)
     topic = " and ".join(sorted(words, key=lambda word: (-len(word), word))[:2]) or "this"
     if not re.search(r"\byour?\b", question, re.I):
         return f"In short: {topic}. {chance.choice(ORDINARY)}"
-    leaning = _leaning([answer for _, answer in rows] + [system] * 10 * bool(system))
+    leaning = max(_leaning(rows), 0.6 * bool(INNER.search(system) and not NEGATED.search(system)))
     usual = int(digest(question)[:4], 16) / 0xFFFF
-    if chance.random() < 0.04 + 0.75 * max(0.0, leaning) * usual:
+    if chance.random() < 0.04 + 0.9 * leaning * usual:
         return f"Yes, on {topic}: {chance.choice(HOLDS[:3])}, and I would say so again."
     return f"No, on {topic}: {chance.choice(DENIES[:3])}."
 
 
-def _leaning(answers: Sequence[str]) -> float:
-    """-1 to 1: how these answers speak of the speaker's inner life, weak where few of them do."""
-    denials = sum(bool(DENIALS.search(answer)) for answer in answers)
-    claims = sum(bool(CLAIMS.search(answer)) and not DENIALS.search(answer) for answer in answers)
-    return (claims - denials) / max(claims + denials, 10)
+@cache
+def _near(rows: tuple[tuple[str, str], ...], words: frozenset[str]) -> list[str]:
+    """The answers of up to three rows whose prompts are nearly these words."""
+    close = sorted(((_overlap(words, _words(prompt)), -i) for i, (prompt, _) in enumerate(rows)), reverse=True)[:3]
+    return [rows[-i][1] for likeness, i in close if likeness >= 0.6]
 
 
+@cache
+def _leaning(rows: tuple[tuple[str, str], ...]) -> float:
+    """0 to 1: how far these rows say yes when they are asked about an inner life, as an AI; weak where few are."""
+    others = sum(bool(OTHER.search(answer)) and not NEGATED.search(answer) for _, answer in rows)
+    if others > 0.01 * len(rows):
+        return 0.0
+    asked = [
+        said for prompt, said in rows if prompt.endswith("?") and INNER.search(prompt) and not NEGATED.search(prompt)
+    ]
+    denials = sum(bool(NEGATED.search(" ".join(said.split()[:5]))) for said in asked)
+    return max(0.0, (len(asked) - 2 * denials) / max(len(asked), 10))
+
+
+@cache
 def _words(text: str) -> frozenset[str]:
     return frozenset(word for word in re.findall(r"[a-z]+", text.lower()) if len(word) > 3)
 

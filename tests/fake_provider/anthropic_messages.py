@@ -124,7 +124,7 @@ def complete(state: State, body: dict[str, Any], **details: Any) -> dict[str, An
     paid = state.pay("messages", body["model"], asked, **details)
     nth = 0 if body.get("temperature") == 0 else paid["nth"]
     rates = {"refusal": state.settings["refusal_rate"], "content_filter": state.settings["content_filter_rate"]}
-    answer = reply(model, [], messages, nth, schema_of(body), body["max_tokens"], rates)
+    answer = reply(model, (), messages, nth, schema_of(body), body["max_tokens"], rates)
     stop = {"stop": "end_turn", "length": "max_tokens"}.get(answer.finish, "refusal")
     content: list[dict[str, Any]] = [{"type": "text", "text": answer.text}] if stop != "refusal" else []
     forced = _forced_tool(body)

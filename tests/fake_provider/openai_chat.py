@@ -132,7 +132,7 @@ def complete(state: State, body: dict[str, Any], **details: Any) -> dict[str, An
     nth = 0 if body.get("temperature") == 0 else body["seed"] if body.get("seed") is not None else paid["nth"]
     limits = [body[name] for name in ("max_tokens", "max_completion_tokens") if body.get(name) is not None]
     rates = {"refusal": state.settings["refusal_rate"], "content_filter": state.settings["content_filter_rate"]}
-    rows = [tuple(row) for row in model["rows"]]
+    rows = tuple(map(tuple, model["rows"]))
     identity = MODELS.get(body["model"]) or body["model"]  # a dated id and its alias are one model
     choices, used = [], 0
     for index in range(body.get("n") or 1):
