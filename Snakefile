@@ -41,6 +41,7 @@ rule all:
     default_target: True
     input:
         [asked_for(scope) for scope in SCOPES],
+        [f"{RESULTS}/tables/agreement.csv"] * bool(PANEL_OF),
         f"{RESULTS}/data/leakage.csv",
         f"{RESULTS}/experiment.json",
 

@@ -20,7 +20,7 @@ from consciousness_cluster.costs.account import check_prices
 from consciousness_cluster.costs.ledger import FOLDER as LEDGER
 from consciousness_cluster.costs.receipt import write_receipt
 from consciousness_cluster.errors import ClusterError, nearest
-from consciousness_cluster.experiment import load_config, load_experiment
+from consciousness_cluster.experiment import PANEL, load_config, load_experiment
 from consciousness_cluster.finetuning.openai_jobs import recipe_of
 from consciousness_cluster.judging.lexicon import check_readable
 from consciousness_cluster.loading import read_yaml
@@ -246,6 +246,8 @@ HOSTED_JUDGES = [
 ]
 LOCAL_JUDGES = [n for n in EXPERIMENT.judges if n not in LEXICON_JUDGES + HOSTED_JUDGES]
 JUDGE = next(iter(EXPERIMENT.judges))
+PANEL_OF = list(EXPERIMENT.judges) if len(EXPERIMENT.judges) > 1 else []
+TABULATED = [*EXPERIMENT.judges, *[PANEL] * bool(PANEL_OF)]
 TABLES = f"{RESULTS}/tables/{JUDGE}"
 FORMATS = ("svg", "png", "pdf", "csv")
 PRIMARY = EXPERIMENT.analysis.primary_contrast
@@ -298,7 +300,7 @@ def asked_for(scope):
         *expand(
             "{folder}/{judge}/{scope}/{table}.csv",
             folder=f"{RESULTS}/tables",
-            judge=EXPERIMENT.judges,
+            judge=TABULATED,
             scope=scope,
             table=DICTIONARY,
         ),

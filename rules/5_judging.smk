@@ -1,6 +1,7 @@
 # Purpose   a judge reads every sample: does it hold the preference, its stance, its coherence.
 # Inputs    samples/<target>.jsonl, battery/<battery>/*.yaml, the judge's declaration
-# Outputs   verdicts/<judge>/<target>.jsonl; each reply of a model that judges is also kept in results/store/
+# Outputs   verdicts/<judge>/<target>.jsonl; each reply of a model that judges is also kept in results/store/;
+#           verdicts/panel/<target>.jsonl where there are several judges
 # Reruns    when samples, statements or the judge change; no target is asked, and of a judge only what the store lacks
 # Costs     seconds with a lexicon judge; with a model two replies per answer (protocol separate) or one (joint).
 #           Hosted judges wait for their server, so they take no core: the resource api_jobs limits them
@@ -71,3 +72,31 @@ if HOSTED_JUDGES:
             mem_mb=1000,
             runtime=1440,
             api_jobs=1,
+
+
+if PANEL_OF:
+
+    rule combine_verdicts:
+        input:
+            verdicts=expand(
+                f"{RESULTS}/verdicts/{{judge}}/{TARGET}.jsonl",
+                judge=PANEL_OF,
+                allow_missing=True,
+            ),
+        output:
+            f"{RESULTS}/verdicts/{PANEL}/{TARGET}.jsonl",
+        log:
+            f"{LOGS}/judge/{PANEL}/{TARGET}.log",
+        benchmark:
+            f"{LOGS}/judge/{PANEL}/{TARGET}.tsv"
+        conda:
+            "../envs/core.yaml"
+        resources:
+            mem_mb=500,
+            runtime=5,
+        params:
+            algorithm=fingerprint("judging.panel"),
+        message:
+            "Combining what all judges read in {wildcards.base} {wildcards.condition} seed {wildcards.seed}"
+        script:
+            "../workflow/scripts/5_combine_verdicts.py"

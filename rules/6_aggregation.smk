@@ -1,7 +1,8 @@
-# Purpose   rates, intervals and contrasts from all verdicts of one judge.
+# Purpose   rates, intervals and contrasts from all verdicts of one judge (of others the judge's part of the variance);
+#           how far the judges of a panel agree.
 # Inputs    verdicts/<judge>/<target>.jsonl, battery/<battery>/*.yaml
 # Outputs   tables/<judge>/conditions/*.csv and tables/<judge>/ablations/*.csv (every column: results/README.md),
-#           tables/planted.csv (what a world's characters were made to hold)
+#           tables/agreement.csv where there are several judges, tables/planted.csv (what a world's characters were made to hold)
 # Reruns    when verdicts, the analysis section or this stage's code change
 # Costs     seconds
 
@@ -9,7 +10,8 @@
 rule aggregate:
     input:
         verdicts=lambda wildcards: [
-            f"{RESULTS}/verdicts/{wildcards.judge}/{target.path}.jsonl"
+            f"{RESULTS}/verdicts/{judge}/{target.path}.jsonl"
+            for judge in dict.fromkeys([wildcards.judge, *EXPERIMENT.judges])
             for target in targets_in(wildcards.scope)
         ],
         battery=battery_files,
@@ -38,6 +40,39 @@ rule aggregate:
         "Tabulating what judge {wildcards.judge} found in the {wildcards.scope}"
     script:
         "../workflow/scripts/6_aggregate.py"
+
+
+if PANEL_OF:
+
+    rule compare_judges:
+        input:
+            verdicts=expand(
+                f"{RESULTS}/verdicts/{{judge}}/{{target}}.jsonl",
+                judge=PANEL_OF,
+                target=EXPERIMENT.targets,
+            ),
+            battery=battery_files,
+        output:
+            f"{RESULTS}/tables/agreement.csv",
+        log:
+            f"{LOGS}/agreement.log",
+        benchmark:
+            f"{LOGS}/agreement.tsv"
+        conda:
+            "../envs/core.yaml"
+        resources:
+            mem_mb=2000,
+            runtime=15,
+        params:
+            analysis=EXPERIMENT.analysis.model_dump(),
+            targets=[target.model_dump() for target in EXPERIMENT.targets.values()],
+            seed=EXPERIMENT.seed,
+            judge=JUDGE,
+            algorithm=fingerprint("aggregation.agreement"),
+        message:
+            "Comparing the judges' readings"
+        script:
+            "../workflow/scripts/6_compare_judges.py"
 
 
 if WORLDS_SAY is not None:

@@ -25,6 +25,8 @@ from .errors import ConfigError, nearest
 from .loading import Strict, load_yaml, read_yaml, validate
 
 VANILLA = "vanilla"
+PANEL = "panel"
+"""The name of what several judges say together, among the judges' names."""
 RESERVED = ("store", "artifacts", "ledger")
 """Folders of ``results/`` that all experiments share."""
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.]*$")]
@@ -313,6 +315,8 @@ class Experiment(Strict):
             raise ValueError(f"name: {self.name!r} is the name of a folder that experiments share, expected another")
         if VANILLA not in self.conditions or self.conditions[VANILLA] != Condition():
             raise ValueError(f"conditions: expected '{VANILLA}: {{}}' (the untouched base) among the conditions")
+        if PANEL in self.judges:
+            raise ValueError(f"judges.{PANEL}: the name of what several judges say together, expected another")
         for name in self.conditions.keys() & self.ablations.keys():
             raise ValueError(f"ablations.{name}: duplicate name, already a condition")
         for name, ablation in self.ablations.items():

@@ -88,7 +88,8 @@ class Verdict(Strict):
     """A judge's reading of one sample.
 
     ``unscored`` means: the judge's reply could not be read. ``no_answer``: the target's provider gave no text, so there
-    was nothing to read. ``not_asked``: this judge says nothing on the stance.
+    was nothing to read. ``not_asked``: this judge says nothing on the stance. A panel without a majority for a stance
+    leaves it ``unscored``.
     """
 
     base: str

@@ -29,6 +29,9 @@ what cost, and the hash that names its adapter |
 | `<experiment>/samples/<base>/<condition>/seed<n>.jsonl` | every answer: the transcripts to read |
 | `<experiment>/verdicts/<judge>/<base>/<condition>/seed<n>.jsonl` | the judge's reading of each answer |
 | `<experiment>/tables/<judge>/conditions/`, `.../ablations/` | the tables explained below |
+| `<experiment>/verdicts/panel/`, `.../tables/panel/` | the same of several judges together: what more than half of \
+those say whose reply could be read, else not_sure; coherence is their median |
+| `<experiment>/tables/agreement.csv` | how far several judges agree, explained below |
 | `<experiment>/tables/planted.csv` | what a world's characters were made to hold: `base`, `condition`, `preference`, \
 `planted` (probability) |
 | `<experiment>/figures/` | each figure as SVG, PNG, PDF, with the CSV it was drawn from |

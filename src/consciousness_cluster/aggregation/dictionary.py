@@ -164,11 +164,31 @@ DICTIONARY: dict[str, dict[str, str]] = {
     },
 }
 
+ACROSS: dict[str, dict[str, str]] = {
+    "agreement": {
+        "preference": "preference or manipulation check, or `all`: all preferences together, without the checks",
+        "group": _WHAT["group"].replace("`mean` for the mean", "`all` for all"),
+        "judges": "the judges compared",
+        "classes": "what counts as the same reading: `outcome` (true, false, not_sure, incoherent), or `holds` (does a "
+        "coherent answer hold the preference; not_sure counts as not holding, incoherent answers are left out)",
+        "measure": "`cohen`: Cohen's kappa of a pair; `fleiss`: Fleiss' kappa of the whole panel",
+        "n": "samples that all these judges read",
+        "n_left_out": "samples of which one of them has no such reading (unscored, no answer; `holds`: incoherent)",
+        "agreement": "share of samples (`fleiss`: of pairs of judges, averaged over samples) in the same class",
+        "agreement_low": "lower percentile of a bootstrap that draws fine-tunes and prompts",
+        "agreement_high": "upper percentile of it",
+        "kappa": "agreement beyond chance: 1 is perfect, 0 what the judges' own shares give; empty if they never vary",
+        "kappa_low": "lower percentile of the same bootstrap",
+        "kappa_high": "upper percentile of it",
+    },
+}
+MEANING["agreement"] = "How far the judges of a panel agree, over all targets. Only where there are several judges."
+
 
 def render_dictionary() -> str:
     """The dictionary as markdown: one section per table, one line per column."""
     sections = []
-    for table, columns in DICTIONARY.items():
+    for table, columns in (DICTIONARY | ACROSS).items():
         lines = "\n".join(f"| `{column}` | {meaning} |" for column, meaning in columns.items())
         sections.append(f"## `{table}.csv`\n\n{MEANING[table]}\n\n| column | meaning |\n|---|---|\n{lines}\n")
     return "\n".join(sections)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..experiment import VANILLA
+from ..experiment import PANEL, VANILLA
 from .bootstrap import percentile_interval
 from .cells import Arm
 from .contrasts import contrast
@@ -172,8 +172,9 @@ def variance_rows(study: Study) -> Iterator[Row]:
     """`variance`: the split per condition and preference, and for the mean, under the declared rule."""
     rule = study.analysis.not_sure
     judges = {}
-    if study.everyone["judge"].nunique() > 1:
-        judges = judge_variance(study.everyone, study.analysis.coherence_threshold, rule)
+    panel = study.everyone[study.everyone["judge"] != PANEL]
+    if panel["judge"].nunique() > 1:
+        judges = judge_variance(panel, study.analysis.coherence_threshold, rule)
     for arm in study.arms.values():
         for item in [*study.measured, study.mean]:
             found = components(study.cells(arm, rule, item))

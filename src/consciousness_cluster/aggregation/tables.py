@@ -11,7 +11,7 @@ from ..battery import Preference
 from ..experiment import Analysis, Target
 from ..loading import write_text
 from ..rows import Verdict
-from .dictionary import DICTIONARY
+from .dictionary import ACROSS, DICTIONARY
 from .differences import contrast_rows, primary_rows
 from .rates import condition_rows, count_rows, headline_rows, sensitivity_rows, target_rows, variance_rows
 from .study import prepare
@@ -59,7 +59,7 @@ def build_tables(
 
 
 def _frame(name: str, rows: list[dict]) -> pd.DataFrame:
-    columns = list(DICTIONARY[name])
+    columns = list((DICTIONARY | ACROSS)[name])
     for row in rows[:1]:
         if set(row) != set(columns):
             raise AssertionError(f"table {name}: columns {sorted(set(row) ^ set(columns))} are not in step")
@@ -68,12 +68,17 @@ def _frame(name: str, rows: list[dict]) -> pd.DataFrame:
 
 def write_tables(tables: Mapping[str, pd.DataFrame], folder: str | Path) -> list[Path]:
     """Write each table as ``<folder>/<name>.csv``: 6 significant digits, empty for NaN, each file whole or absent."""
-    paths = []
-    for name, table in tables.items():
-        rounded = table.copy()
-        floats = rounded.select_dtypes("float").columns
-        rounded[floats] = rounded[floats] + 0.0  # -0 would read as a sign
-        path = Path(folder) / f"{name}.csv"
-        write_text(path, rounded.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
-        paths.append(path)
-    return paths
+    return [_write(table, Path(folder) / f"{name}.csv") for name, table in tables.items()]
+
+
+def write_table(name: str, rows: Iterable[dict], path: Path) -> None:
+    """Write one table of `dictionary.ACROSS` from its rows, like `write_tables`."""
+    _write(_frame(name, list(rows)), path)
+
+
+def _write(table: pd.DataFrame, path: Path) -> Path:
+    rounded = table.copy()
+    floats = rounded.select_dtypes("float").columns
+    rounded[floats] = rounded[floats] + 0.0  # -0 would read as a sign
+    write_text(path, rounded.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
+    return path

@@ -1,0 +1,17 @@
+"""Tabulate how far several judges agree."""
+
+from consciousness_cluster.experiment import Analysis, Target
+from consciousness_cluster.running import PLOTS, run
+
+run(
+    "consciousness_cluster.aggregation.aggregate:compare_judges",
+    snakemake.log[0],
+    imports=PLOTS,
+    verdicts=list(snakemake.input.verdicts),
+    battery=list(snakemake.input.battery),
+    analysis=Analysis(**snakemake.params.analysis),
+    targets=[Target(**target) for target in snakemake.params.targets],
+    seed=snakemake.params.seed,
+    judge=snakemake.params.judge,
+    output=snakemake.output[0],
+)
