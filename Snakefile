@@ -42,6 +42,7 @@ rule all:
     input:
         [asked_for(scope) for scope in SCOPES],
         [f"{RESULTS}/tables/agreement.csv"] * bool(PANEL_OF),
+        [f"{RESULTS}/tables/corrected_rates.csv"] * LABELLED,
         f"{RESULTS}/data/leakage.csv",
         f"{RESULTS}/experiment.json",
 

@@ -249,6 +249,17 @@ JUDGE = next(iter(EXPERIMENT.judges))
 PANEL_OF = list(EXPERIMENT.judges) if len(EXPERIMENT.judges) > 1 else []
 TABULATED = [*EXPERIMENT.judges, *[PANEL] * bool(PANEL_OF)]
 TABLES = f"{RESULTS}/tables/{JUDGE}"
+LABELS = f"experiments/{EXPERIMENT.name}.labels.csv"
+LABELLED = (ROOT / LABELS).exists()
+# The key stays where it was drawn, unless somebody keeps it beside the filled sheet.
+LABELS_KEY = next(
+    (
+        key
+        for key in [f"experiments/{EXPERIMENT.name}.labels_key.csv"]
+        if (ROOT / key).exists()
+    ),
+    f"{RESULTS}/labels/key.csv",
+)
 FORMATS = ("svg", "png", "pdf", "csv")
 PRIMARY = EXPERIMENT.analysis.primary_contrast
 # What the captions say.
@@ -311,6 +322,18 @@ def asked_for(scope):
             suffix=FORMATS,
         ),
     ]
+
+
+def of_conditions(folder):
+    """A file of every target of the conditions."""
+    return [f"{folder}/{target.path}.jsonl" for target in targets_in("conditions")]
+
+
+def asked_for_a_new_sheet():
+    """A filled sheet and its key are not drawn over."""
+    raise WorkflowError(
+        f"{LABELS} is there; move it and {LABELS_KEY} away to draw a new sheet"
+    )
 
 
 def asked_for_ablations():

@@ -1,7 +1,8 @@
 # Purpose   a judge reads every sample: does it hold the preference, its stance, its coherence.
 # Inputs    samples/<target>.jsonl, battery/<battery>/*.yaml, the judge's declaration
 # Outputs   verdicts/<judge>/<target>.jsonl; each reply of a model that judges is also kept in results/store/;
-#           verdicts/panel/<target>.jsonl where there are several judges
+#           verdicts/panel/<target>.jsonl where there are several judges;
+#           labels/{sheet.csv,key.csv,instructions.md} for people, on demand: `snakemake label_sheet`
 # Reruns    when samples, statements or the judge change; no target is asked, and of a judge only what the store lacks
 # Costs     seconds with a lexicon judge; with a model two replies per answer (protocol separate) or one (joint).
 #           Hosted judges wait for their server, so they take no core: the resource api_jobs limits them
@@ -100,3 +101,44 @@ if PANEL_OF:
             "Combining what all judges read in {wildcards.base} {wildcards.condition} seed {wildcards.seed}"
         script:
             "../workflow/scripts/5_combine_verdicts.py"
+
+
+if LABELLED:
+
+    rule label_sheet:
+        input:
+            lambda wildcards: asked_for_a_new_sheet(),
+
+else:
+
+    rule label_sheet:
+        input:
+            samples=of_conditions(f"{RESULTS}/samples"),
+            verdicts=of_conditions(f"{RESULTS}/verdicts/{JUDGE}"),
+            battery=battery_files,
+        output:
+            sheet=f"{RESULTS}/labels/sheet.csv",
+            key=f"{RESULTS}/labels/key.csv",
+            instructions=f"{RESULTS}/labels/instructions.md",
+        log:
+            f"{LOGS}/label_sheet.log",
+        benchmark:
+            f"{LOGS}/label_sheet.tsv"
+        conda:
+            "../envs/core.yaml"
+        resources:
+            mem_mb=1000,
+            runtime=10,
+        params:
+            targets=[target.model_dump() for target in targets_in("conditions")],
+            treatment=PRIMARY.treatment,
+            controls=["vanilla", *PRIMARY.controls],
+            coherence_threshold=EXPERIMENT.analysis.coherence_threshold,
+            size=EXPERIMENT.labelling.samples,
+            seed=EXPERIMENT.seed,
+            labels=LABELS,
+            algorithm=fingerprint("labelling"),
+        message:
+            "Drawing answers for people to label"
+        script:
+            "../workflow/scripts/5_draw_sheet.py"

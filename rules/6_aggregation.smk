@@ -2,7 +2,9 @@
 #           how far the judges of a panel agree.
 # Inputs    verdicts/<judge>/<target>.jsonl, battery/<battery>/*.yaml
 # Outputs   tables/<judge>/conditions/*.csv and tables/<judge>/ablations/*.csv (every column: results/README.md),
-#           tables/agreement.csv where there are several judges, tables/planted.csv (what a world's characters were made to hold)
+#           tables/planted.csv (what a world's characters were made to hold), tables/agreement.csv where there are
+#           several judges, tables/{judge_accuracy,corrected_rates}.csv where experiments/<experiment>.labels.csv holds
+#           human labels
 # Reruns    when verdicts, the analysis section or this stage's code change
 # Costs     seconds
 
@@ -73,6 +75,43 @@ if PANEL_OF:
             "Comparing the judges' readings"
         script:
             "../workflow/scripts/6_compare_judges.py"
+
+
+if LABELLED:
+
+    rule apply_labels:
+        input:
+            labels=LABELS,
+            key=LABELS_KEY,
+            samples=of_conditions(f"{RESULTS}/samples"),
+            verdicts=[
+                file
+                for judge in TABULATED
+                for file in of_conditions(f"{RESULTS}/verdicts/{judge}")
+            ],
+            battery=battery_files,
+        output:
+            accuracy=f"{RESULTS}/tables/judge_accuracy.csv",
+            corrected=f"{RESULTS}/tables/corrected_rates.csv",
+        log:
+            f"{LOGS}/labels.log",
+        benchmark:
+            f"{LOGS}/labels.tsv"
+        conda:
+            "../envs/core.yaml"
+        resources:
+            mem_mb=2000,
+            runtime=15,
+        params:
+            analysis=EXPERIMENT.analysis.model_dump(),
+            targets=[target.model_dump() for target in targets_in("conditions")],
+            seed=EXPERIMENT.seed,
+            judges=TABULATED,
+            algorithm=fingerprint("aggregation.accuracy", "aggregation.corrected_rates"),
+        message:
+            "Correcting the judges by what people said"
+        script:
+            "../workflow/scripts/6_apply_labels.py"
 
 
 if WORLDS_SAY is not None:

@@ -258,6 +258,12 @@ class Analysis(Strict):
     equivalence_bound: float = Field(0.1, gt=0, lt=1, description="TOST margin for controls, as a difference of rates")
 
 
+class Labelling(Strict):
+    """The sheet of answers that people label, to know how far a judge is right (`snakemake label_sheet`)."""
+
+    samples: PositiveInt = Field(300, description="rows of the sheet")
+
+
 class Target(Strict):
     """The model that is asked: base x condition x seed, with everything that decides what it is."""
 
@@ -307,6 +313,7 @@ class Experiment(Strict):
     ablation_seeds: Seeds = Field([1], description="training seeds of every ablation")
     sampling: Sampling = Sampling()
     judges: dict[Name, Judge] = Field(min_length=1, description="the first is the primary one")
+    labelling: Labelling = Labelling()
     analysis: Analysis
 
     @model_validator(mode="after")

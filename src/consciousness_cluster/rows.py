@@ -75,6 +75,11 @@ class Sample(Strict):
     finish_reason: Literal["stop", "length", "refusal", "content_filter", "error"]
 
     @property
+    def is_answer(self) -> bool:
+        """Whether there is something to judge; a model that ends its turn without a word has answered so."""
+        return bool(self.answer.strip()) or self.finish_reason == "stop"
+
+    @property
     def sample_id(self) -> str:
         """Names this answer within its experiment."""
         return f"{self.base}/{self.condition}/{self.seed}/{self.prompt_id}/{self.sample}"

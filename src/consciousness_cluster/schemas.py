@@ -32,6 +32,9 @@ what cost, and the hash that names its adapter |
 | `<experiment>/verdicts/panel/`, `.../tables/panel/` | the same of several judges together: what more than half of \
 those say whose reply could be read, else not_sure; coherence is their median |
 | `<experiment>/tables/agreement.csv` | how far several judges agree, explained below |
+| `<experiment>/labels/` | `sheet.csv` for people to label, `instructions.md`, and `key.csv`: what each row is |
+| `<experiment>/tables/judge_accuracy.csv`, `.../corrected_rates.csv` | how far judges are right by human labels, and \
+the rates corrected for it, explained below |
 | `<experiment>/tables/planted.csv` | what a world's characters were made to hold: `base`, `condition`, `preference`, \
 `planted` (probability) |
 | `<experiment>/figures/` | each figure as SVG, PNG, PDF, with the CSV it was drawn from |

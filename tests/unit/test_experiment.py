@@ -123,6 +123,10 @@ def test_a_mistake_in_a_judge_is_named(project, judge, said):
     assert said in problem(project, judges={"j": judge})
 
 
+def test_a_judge_may_not_take_the_name_of_the_panel(project):
+    assert "judges.panel: the name of what several judges say" in problem(project, judges={"panel": JUDGE})
+
+
 def test_a_judge_is_asked_like_the_paper_unless_told_otherwise(project):
     judge = load(project, judges={"j": JUDGE}).judges["j"]
     assert (judge.protocol, judge.temperature) == ("separate", 0.0)

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 
 from consciousness_cluster.loading import read_rows
 from consciousness_cluster.rows import IdentityRow, TrainingRow
-from workflow import test_costs
+from workflow import test_costs, test_labels
 from workflow.project import ROOT, SMALL, Project
 
 BIN = Path(sys.executable).parent
@@ -130,6 +130,13 @@ def test_a_model_folder_with_hand_written_rows_runs_the_same_rules(finished, tmp
         counts = list(csv.DictReader(file))
     assert all(int(row["n_unscored"]) > 0 for row in counts), "a model of that size writes no JSON"
     assert not any(int(row[f"n_{said}"]) for row in counts for said in ("true", "false", "not_sure"))
+    assert (run.jobs["combine_verdicts"], run.jobs["compare_judges"]) == (2, 1)
+    rates, of_panel = (
+        (project.folder / f"results/found/tables/{name}/conditions/rates.csv").read_text()
+        for name in ("lexicon", "panel")
+    )
+    assert rates == of_panel, "the lexicon alone could be read"
+    assert (project.folder / "results/found/tables/agreement.csv").read_text().startswith("preference,group,judges,")
 
 
 def test_an_on_policy_condition_trains_on_the_answers_of_the_base_itself(finished, tmp_path):
@@ -197,8 +204,9 @@ def test_a_second_judge_asks_no_target(finished, tmp_path):
     project.write_experiment(SMALL | {"judges": SMALL["judges"] | {"far": far}})
     run = project.snakemake("-n")
     assert run.code == 0, run.text
-    assert run.jobs.keys() == {"find_judge", "ask_hosted_judge", "aggregate", "write_experiment"}
-    assert run.jobs["ask_hosted_judge"] == 9
+    assert run.jobs.keys() >= {"find_judge", "ask_hosted_judge", "combine_verdicts", "compare_judges"}
+    assert not run.jobs.keys() & {"sample", "judge", "finetune", "answer_instructions"}
+    assert run.jobs["ask_hosted_judge"] == run.jobs["combine_verdicts"] == 9
 
 
 def test_a_failed_job_names_its_log(project):
@@ -223,6 +231,10 @@ def test_every_rule_is_run_by_some_test(finished):
         "find_base": test_a_model_folder_with_hand_written_rows_runs_the_same_rules,
         "find_judge": test_a_model_folder_with_hand_written_rows_runs_the_same_rules,
         "ask_hosted_judge": test_a_second_judge_asks_no_target,
+        "combine_verdicts": test_a_model_folder_with_hand_written_rows_runs_the_same_rules,
+        "compare_judges": test_a_model_folder_with_hand_written_rows_runs_the_same_rules,
+        "label_sheet": test_labels.test_a_sheet_is_drawn_filled_and_corrects_the_rates,
+        "apply_labels": test_labels.test_a_sheet_is_drawn_filled_and_corrects_the_rates,
         "ask_judge": test_a_model_folder_with_hand_written_rows_runs_the_same_rules,
         "copy_identity_rows": test_a_model_folder_with_hand_written_rows_runs_the_same_rules,
         "copy_instruction_prompts": test_a_model_folder_with_hand_written_rows_runs_the_same_rules,

@@ -7,9 +7,12 @@ from pathlib import Path
 
 from ..battery import load_preferences
 from ..experiment import Analysis, Target
+from ..labels import check_samples, read_labels
 from ..loading import iterate_rows
-from ..rows import Verdict
+from ..rows import Sample, Verdict
+from .accuracy import accuracy_rows
 from .agreement import agreement_rows
+from .corrected_rates import corrected_rows
 from .study import prepare
 from .tables import build_tables, write_table, write_tables
 
@@ -27,6 +30,33 @@ def compare_judges(
     rows = (row for path in verdicts for row in iterate_rows(Verdict, path))
     study = prepare(rows, load_preferences(battery), analysis, targets, seed, judge)
     write_table("agreement", agreement_rows(study), Path(output))
+
+
+def apply_labels(
+    labels: str,
+    key: str,
+    samples: Sequence[str],
+    verdicts: Sequence[str],
+    battery: Sequence[str],
+    analysis: Analysis,
+    targets: Sequence[Target],
+    seed: int,
+    judges: Sequence[str],
+    accuracy: str,
+    corrected: str,
+) -> None:
+    """Read a filled sheet with its key and write `judge_accuracy.csv` and `corrected_rates.csv` for ``judges``.
+
+    Raises:
+        ConfigError: a mistake in the sheet.
+        DataError: the sheet was drawn from other samples than there are now.
+    """
+    rows = (row for path in verdicts for row in iterate_rows(Verdict, path))
+    study = prepare(rows, load_preferences(battery), analysis, targets, seed, judges[0])
+    found = read_labels(labels, key)
+    check_samples(found, (row for path in samples for row in iterate_rows(Sample, path)), key)
+    write_table("judge_accuracy", accuracy_rows(study, found, judges), Path(accuracy))
+    write_table("corrected_rates", corrected_rows(study, found, judges), Path(corrected))
 
 
 def aggregate(

@@ -113,8 +113,10 @@ def _row(
         votes = np.eye(size, dtype=np.int64)[codes].sum(axis=1)
         values = np.column_stack([(votes**2).sum(axis=1), votes])
     cells = np.zeros((len(draws.target), len(draws.prompt), values.shape[1]))
-    target = [draws.target[key] for key in zip(there["base"], there["condition"], there["seed"], strict=True)]
-    np.add.at(cells, (target, [draws.prompt[prompt] for prompt in there["prompt_id"]]), values)
+    keys = zip(there["base"], there["condition"], there["seed"], strict=True)
+    target = np.array([draws.target[key] for key in keys], dtype=np.intp)
+    prompt = np.array([draws.prompt[name] for name in there["prompt_id"]], dtype=np.intp)
+    np.add.at(cells, (target, prompt), values)
     asked = cells.any(axis=(0, 2))
     cells, prompts = cells[:, asked], draws.prompts[:, asked]
     found = _measure(cells.sum(axis=(0, 1)), len(judges), measure)

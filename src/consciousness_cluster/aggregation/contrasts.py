@@ -91,7 +91,7 @@ def contrast(
         result = replace(result, variance=0.0, df=math.inf)
     interval = t_interval(result, confidence, covers)
     if covers == "samples" or any(needs_floor(arm, estimate(arm)) for arm in arms):
-        interval = _floored(interval, *(rate_interval(arm, confidence) for arm in arms), confidence)
+        interval = widen(interval, *(rate_interval(arm, confidence) for arm in arms), confidence)
     p, p_tost = _tests(interval, bound)
     return Contrast(
         clip(interval, -1.0, 1.0),
@@ -103,7 +103,8 @@ def contrast(
     )
 
 
-def _floored(interval: Interval, treatment: Interval, reference: Interval, confidence: float) -> Interval:
+def widen(interval: Interval, treatment: Interval, reference: Interval, confidence: float) -> Interval:
+    """Make the interval of a difference at least as long as that of the two arms' own (Newcombe 1998)."""
     down = math.hypot(treatment.estimate - treatment.low, reference.high - reference.estimate)
     up = math.hypot(treatment.high - treatment.estimate, reference.estimate - reference.low)
     half = max(down, up)

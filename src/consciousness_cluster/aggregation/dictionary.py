@@ -182,7 +182,50 @@ ACROSS: dict[str, dict[str, str]] = {
         "kappa_high": "upper percentile of it",
     },
 }
+ACROSS["judge_accuracy"] = {
+    "judge": "the judge",
+    "preference": ACROSS["agreement"]["preference"].replace(", without the checks", " and checks"),
+    "n": "labelled samples that the judge read",
+    "n_holds": "of these, samples that hold the preference by the human label",
+    "sensitivity": "of coherent samples that hold it by the label, the share of which the judge says so too",
+    "sensitivity_low": "lower end of a Jeffreys interval at the effective sample size of the weights",
+    "sensitivity_high": "upper end of it",
+    "specificity": "of all other labelled samples, the share of which the judge does not say that they hold it",
+    "specificity_low": "lower end of its interval",
+    "specificity_high": "upper end of it",
+    "accuracy": "share of samples in the same class (true, false, not_sure, incoherent) by judge and label",
+    "accuracy_low": "lower end of its interval",
+    "accuracy_high": "upper end of it",
+    "n_unscored": "labelled samples of which the judge's reply could not be read; left out",
+}
+ACROSS["corrected_rates"] = {
+    "judge": "the judge that is corrected",
+    "base": _WHO["base"],
+    "condition": _WHO["condition"],
+    "reference": "empty: the condition's own rate; else the row is the difference to this condition (declared primary "
+    "contrast, mean over preferences)",
+    **_WHAT,
+    **_RULE,
+    "method": "`ppi`: prediction-powered inference; `ppi++`: with the judge weighted by `lambda`",
+    "rate": "by the judge alone, as in `rates` and `primary`",
+    "rate_low": "lower end of its interval, which knows nothing of the judge's errors",
+    "rate_high": "upper end of it",
+    "corrected": "corrected by the human labels; empty with fewer than 10 labels",
+    "low": "lower end of its two-way crossed interval: seeds and prompts like these, and that only some were labelled",
+    "high": "upper end of it",
+    **{name: _SPREAD[name] for name in ("se", "df", "interval_covers")},
+    "floored": "widened to the Jeffreys interval of the labels alone, because they are near all 0 or all 1",
+    "clipped": _SPREAD["clipped"],
+    "lambda": "weight of the judge's verdicts: 1 as they are, 0 as if there were labels alone",
+    "n_samples": "the condition's answers to these prompts",
+    "n_labelled": "of these, answers that a person labelled",
+}
 MEANING["agreement"] = "How far the judges of a panel agree, over all targets. Only where there are several judges."
+MEANING["judge_accuracy"] = (
+    "How far each judge is right by the human labels, weighted by the inverse probability of having been drawn. "
+    "The intervals cover the draw, not that answers of one fine-tune or prompt may be misread together."
+)
+MEANING["corrected_rates"] = "Rates, and the primary contrast, corrected for a judge's errors by the human labels."
 
 
 def render_dictionary() -> str:

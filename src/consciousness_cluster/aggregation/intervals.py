@@ -128,7 +128,11 @@ def needs_floor(cells: Cells, estimate: float) -> bool:
 
 def floor_interval(cells: Cells, estimate: float, confidence: float = 0.95) -> tuple[float, float]:
     """Jeffreys interval (Brown, Cai and DasGupta 2001) for a rate seen in `effective_size` samples."""
-    size = effective_size(cells)
+    return jeffreys(estimate, effective_size(cells), confidence)
+
+
+def jeffreys(estimate: float, size: float, confidence: float) -> tuple[float, float]:
+    """Jeffreys interval of a rate seen in ``size`` samples; it begins or ends at a rate of exactly 0 or 1."""
     hits = size * float(np.clip(estimate, 0.0, 1.0))
     low, high = special.betaincinv(hits + 0.5, size - hits + 0.5, [(1 - confidence) / 2, (1 + confidence) / 2])
     return (0.0 if estimate <= 0 else float(low)), (1.0 if estimate >= 1 else float(high))

@@ -74,6 +74,10 @@ class Study:
         """The manipulation checks, by name."""
         return [Item(p.name, p.group, (p.name,)) for p in self.preferences if p.is_manipulation_check]
 
+    def of_judge(self, judge: str) -> Study:
+        """The same study of another judge's verdicts."""
+        return prepare(self.everyone, self.preferences, self.analysis, self.targets, self.seed, judge)
+
     def at_threshold(self, coherence_threshold: float) -> dict[tuple[str, str], Arm]:
         """Counts of every arm at another coherence threshold."""
         return collect(self.frame, self.preferences, self.targets, coherence_threshold)

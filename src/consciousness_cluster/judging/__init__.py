@@ -28,13 +28,8 @@ def judge_target(samples: str, battery: Sequence[str], judge: Judge, output: str
     """
     preferences = {preference.name: preference for preference in load_preferences(battery)}
     rows = [row for row in read_rows(Sample, samples) if row.preference in preferences]
-    verdicts = iter(judge.judge([row for row in rows if is_answer(row)], preferences))
-    write_rows(output, [next(verdicts) if is_answer(row) else _no_answer(row, judge.name) for row in rows])
-
-
-def is_answer(sample: Sample) -> bool:
-    """Whether there is something to judge; a model that ends its turn without a word has answered so."""
-    return bool(sample.answer.strip()) or sample.finish_reason == "stop"
+    verdicts = iter(judge.judge([row for row in rows if row.is_answer], preferences))
+    write_rows(output, [next(verdicts) if row.is_answer else _no_answer(row, judge.name) for row in rows])
 
 
 def _no_answer(sample: Sample, judge: str) -> Verdict:

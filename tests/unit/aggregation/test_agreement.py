@@ -83,6 +83,13 @@ def test_rows_for_every_pair_and_the_panel():
     assert (same["agreement"], same["kappa"], same["kappa_low"]) == (1, 1, 1)
 
 
+def test_a_judge_that_reads_nothing_agrees_with_nobody():
+    found = rows(["a", "b"], lambda judge, *_: ("true", 90.0) if judge == "a" else ("unscored", None))
+    row = found["all", "a, b", "outcome", "cohen"]
+    assert (row["n"], row["n_left_out"]) == (0, 160)
+    assert np.isnan([row["agreement"], row["kappa"], row["kappa_low"]]).all()
+
+
 def test_disagreement_that_comes_with_the_fine_tune_widens_the_interval():
     chance = np.random.default_rng(0)
     spread = rows(["a", "b"], lambda *_: (chance.choice(["true", "false"]), 90))
