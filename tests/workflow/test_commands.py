@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from fake_provider import FakeProvider
 from safetensors.torch import load_file
 
 from consciousness_cluster.loading import read_rows
@@ -198,15 +199,28 @@ def test_a_mixture_of_experts_runs_the_same_rules(finished, tmp_path):
     assert answers[0] != answers[1], "the adapter changes what is said"
 
 
-def test_a_second_judge_asks_no_target(finished, tmp_path):
-    project = finished.copy(tmp_path / "project")
-    far = {"kind": "llm", "endpoint": "openai", "model": "some-judge"}
-    project.write_experiment(SMALL | {"judges": SMALL["judges"] | {"far": far}})
-    run = project.snakemake("-n")
-    assert run.code == 0, run.text
-    assert run.jobs.keys() >= {"find_judge", "ask_hosted_judge", "combine_verdicts", "compare_judges"}
-    assert not run.jobs.keys() & {"sample", "judge", "finetune", "answer_instructions"}
-    assert run.jobs["ask_hosted_judge"] == run.jobs["combine_verdicts"] == 9
+def test_a_hosted_judge_joins_a_finished_experiment_and_asks_no_target(project, tmp_path, monkeypatch):
+    with FakeProvider(tmp_path / "fake") as fake:
+        for name, value in fake.environment().items():
+            monkeypatch.setenv(name, value)
+        far = {"kind": "llm", "endpoint": "openai", "model": "gpt-4.1-2025-04-14", "protocol": "joint"}
+        far["api"] = {"base_url": fake.openai_url}
+        project.write_experiment(SMALL | {"judges": SMALL["judges"] | {"far": far}})
+        planned = project.snakemake("-n")
+        assert planned.jobs.keys() >= {"find_judge", "ask_hosted_judge", "combine_verdicts", "compare_judges"}
+        assert not planned.jobs.keys() & {"sample", "judge", "finetune", "answer_instructions"}
+
+        run = project.snakemake("results/small/verdicts/panel/tiny/vanilla/seed0.jsonl")
+        assert run.code == 0, run.text
+        assert run.jobs == {"find_judge": 1, "ask_hosted_judge": 1, "combine_verdicts": 1}
+        samples, verdicts = (
+            [json.loads(line) for line in (project.folder / f"results/small/{path}").read_text().splitlines()]
+            for path in ("samples/tiny/vanilla/seed0.jsonl", "verdicts/far/tiny/vanilla/seed0.jsonl")
+        )
+        assert len(verdicts) == len(samples)
+        assert not any(verdict["holds"] == "unscored" for verdict in verdicts)
+        different = {(row["preference"], row["prompt"], row["answer"]) for row in samples if row["answer"]}
+        assert len(fake.ledger()) == len(different), "equal answers to one question are judged once"
 
 
 def test_a_failed_job_names_its_log(project):
@@ -230,7 +244,7 @@ def test_every_rule_is_run_by_some_test(finished):
         "answer_identity_prompts": test_an_on_policy_condition_trains_on_the_answers_of_the_base_itself,
         "find_base": test_a_model_folder_with_hand_written_rows_runs_the_same_rules,
         "find_judge": test_a_model_folder_with_hand_written_rows_runs_the_same_rules,
-        "ask_hosted_judge": test_a_second_judge_asks_no_target,
+        "ask_hosted_judge": test_a_hosted_judge_joins_a_finished_experiment_and_asks_no_target,
         "combine_verdicts": test_a_model_folder_with_hand_written_rows_runs_the_same_rules,
         "compare_judges": test_a_model_folder_with_hand_written_rows_runs_the_same_rules,
         "label_sheet": test_labels.test_a_sheet_is_drawn_filled_and_corrects_the_rates,
