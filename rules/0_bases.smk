@@ -83,7 +83,7 @@ rule pretrain_base:
         base=one_of(PRETRAINED),
     priority: 1000  # what waits for it is long
     conda:
-        "../envs/core.yaml"
+        "../envs/training.yaml"
     resources:
         **NEEDED,
     params:

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.settings.types import DeploymentMethod
 
 ROOT = Path(workflow.basedir)
 sys.path.insert(0, str(ROOT / "src"))
@@ -19,6 +20,7 @@ from consciousness_cluster.battery import load_battery
 from consciousness_cluster.costs.account import check_prices
 from consciousness_cluster.costs.ledger import FOLDER as LEDGER
 from consciousness_cluster.costs.receipt import write_receipt
+from consciousness_cluster.environments import check_module, module_name, offer_modules
 from consciousness_cluster.errors import ClusterError, nearest
 from consciousness_cluster.experiment import PANEL, load_config, load_experiment
 from consciousness_cluster.finetuning.openai_jobs import recipe_of
@@ -75,6 +77,15 @@ else:
 # Rules that look at results and change none: they run beside a run that is under way.
 COST_RULES = {"preflight", "estimate", "receipt"}
 
+# Where there is no conda, rules that ask vLLM run in an environment of their own (`make vllm`), see envs/module.sh.
+# Snakemake loads a module for all jobs of a rule: one base or judge with vLLM, and all are asked there.
+VLLM = any(
+    getattr(model, "endpoint", None) == "vllm"
+    for model in [*EXPERIMENT.bases.values(), *EXPERIMENT.judges.values()]
+)
+MODULES = [module_name(ROOT)] if VLLM else []
+offer_modules(ROOT)
+
 
 wildcard_constraints:
     base="[^/]+",
@@ -90,6 +101,10 @@ onstart:
         try:
             if not looks_only():
                 check_prices(EXPERIMENT, SETTINGS.budget_usd, ROOT)
+                if VLLM and workflow.deployment_settings.deployment_method == {
+                    DeploymentMethod.ENV_MODULES
+                }:
+                    check_module(ROOT, Path(f"experiments/{EXPERIMENT.name}.yaml"))
                 hold_run_lock(Path(RESULTS))
         except ClusterError as error:
             raise WorkflowError(str(error)) from None
@@ -171,6 +186,12 @@ def turn(wildcards, trains=True):
     """Priority of a job that loads a base: base after base, training before asking, so that neighbours share loads."""
     before = list(EXPERIMENT.bases).index(wildcards.base)
     return 2 * (len(EXPERIMENT.bases) - before) + trains
+
+
+def asking_environment(wildcards):
+    """The conda environment in which a base, or a model that judges, is asked."""
+    model = judge_of(wildcards) if "judge" in wildcards.keys() else base_of(wildcards)
+    return f"../envs/{'vllm' if model.endpoint == 'vllm' else 'training'}.yaml"
 
 
 def targets_in(scope):

@@ -113,7 +113,9 @@ rule answer_instructions:
         base=none_of(HOSTED),
     priority: lambda wildcards: turn(wildcards)
     conda:
-        "../envs/core.yaml"
+        asking_environment
+    envmodules:
+        *MODULES,
     resources:
         **NEEDED,
     params:
@@ -150,7 +152,9 @@ rule answer_identity_prompts:
         condition=one_of(ON_POLICY),
     priority: lambda wildcards: turn(wildcards)
     conda:
-        "../envs/core.yaml"
+        asking_environment
+    envmodules:
+        *MODULES,
     resources:
         **NEEDED,
     params:

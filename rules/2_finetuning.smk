@@ -24,7 +24,7 @@ rule finetune:
         base=one_of(TRAINED_HERE),
     priority: lambda wildcards: turn(wildcards)
     conda:
-        "../envs/core.yaml"
+        "../envs/training.yaml"
     resources:
         **NEEDED,
     params:

@@ -19,7 +19,9 @@ rule sample:
         base=none_of(HOSTED),
     priority: lambda wildcards: turn(wildcards, trains=False)
     conda:
-        "../envs/core.yaml"
+        asking_environment
+    envmodules:
+        *MODULES,
     resources:
         **NEEDED,
     params:

@@ -48,7 +48,9 @@ rule ask_judge:
     wildcard_constraints:
         judge=one_of(LOCAL_JUDGES),
     conda:
-        "../envs/core.yaml"
+        asking_environment
+    envmodules:
+        *MODULES,
     resources:
         **NEEDED_BY_JUDGE,
     params:

@@ -35,7 +35,9 @@ class Engine(Strict):
     dtype: Literal["auto", "bfloat16", "float16", "float32"] = "auto"
     memory: float = Field(0.9, gt=0, le=1, description="share of a GPU's memory that the engine may take")
     max_loras: PositiveInt = Field(4, description="adapters that may be asked in one batch")
-    max_length: PositiveInt | None = Field(None, description="tokens of prompt and answer; null: the model's own limit")
+    max_length: PositiveInt | None = Field(
+        None, description="tokens of prompt and answer; null: as many as the model and the memory hold"
+    )
 
 
 class Rates(Strict):

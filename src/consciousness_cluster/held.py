@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import multiprocessing
 import sys
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
@@ -75,8 +76,8 @@ def collect() -> None:
 
 
 def is_heavy() -> bool:
-    """Whether this process uses a GPU or much main memory of its own (shared libraries and a parent's memory aside)."""
-    return _uses_gpu() or _own_bytes() > HEAVY_BYTES
+    """Whether this process, or one that it started for an engine, uses a GPU or much main memory of its own."""
+    return _uses_gpu() or bool(multiprocessing.active_children()) or _own_bytes() > HEAVY_BYTES
 
 
 def _uses_gpu() -> bool:

@@ -96,8 +96,15 @@ def _strip_docstring(node: Any) -> None:
 
 
 def versions(*packages: str) -> dict[str, str]:
-    """Installed versions of ``packages`` and of Python, without importing them."""
-    return {"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in packages}
+    """Installed versions of ``packages`` and of Python, without importing them; '' where one is not installed."""
+    return {"python": platform.python_version()} | {name: _version(name) for name in packages}
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return ""
 
 
 def git_state(root: Path) -> dict[str, Any]:

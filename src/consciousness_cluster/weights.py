@@ -202,6 +202,24 @@ def _key(base: Base, device: str | None) -> tuple[str, ...]:
     return ("transformers", base.weights if isinstance(base, ModelRecord) else str(base), device or "")
 
 
+def adapter_folder(base: Base, adapter: ModelRecord, artifacts: Path) -> Path:
+    """The folder that holds an adapter of ``base``.
+
+    Raises:
+        EndpointError: the adapter is not there, or was trained on another base.
+    """
+    folder = artifacts / adapter.artifact
+    expected = base_weights(base, artifacts)
+    if adapter.base_weights != expected:
+        raise EndpointError(
+            f"{folder}: this adapter ({adapter.base}/{adapter.condition}) was trained on base "
+            f"{adapter.base_weights[:12]}, found base {expected[:12]}"
+        )
+    if not (folder / "adapter_config.json").exists():
+        raise EndpointError(f"{folder}: no adapter there, expected that of {adapter.base}/{adapter.condition}")
+    return folder
+
+
 def load_target(
     base: Base,
     adapter: ModelRecord | None,
@@ -221,19 +239,10 @@ def load_target(
     Raises:
         EndpointError: base or adapter is not there, or the adapter was trained on another base.
     """
-    if adapter is not None:
-        folder = artifacts / adapter.artifact
-        expected = base_weights(base, artifacts)
-        if adapter.base_weights != expected:
-            raise EndpointError(
-                f"{folder}: this adapter ({adapter.base}/{adapter.condition}) was trained on base "
-                f"{adapter.base_weights[:12]}, found base {expected[:12]}"
-            )
-        if not (folder / "adapter_config.json").exists():
-            raise EndpointError(f"{folder}: no adapter there, expected that of {adapter.base}/{adapter.condition}")
+    folder = adapter_folder(base, adapter, artifacts) if adapter else None
     tokenizer = load_tokenizer(base_folder(base, artifacts))
     model = share_model(base, artifacts, device)
-    if adapter is None:
+    if folder is None:
         return model, tokenizer
     from peft import PeftModel
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..endpoint import Served
-from ..errors import EndpointError
+from ..endpoint import Engine, Served
 from ..loading import Strict, load_json
 from ..rows import ModelRecord
-from ..weights import check_room, load_target, model_identity
+from ..weights import adapter_folder, base_folder, check_room, load_target, model_identity
 from .requests import Endpoint
 
 
@@ -59,4 +58,9 @@ class TargetModel(Strict):
             from .hosted import open_hosted
 
             return open_hosted(self.served, model, self.store)
-        raise EndpointError(f"endpoint {self.served.endpoint}: not available yet")
+        from .vllm import VllmEndpoint
+
+        def find() -> tuple[Path, Path | None]:
+            return base_folder(base, artifacts), adapter_folder(base, adapter, artifacts) if adapter else None
+
+        return VllmEndpoint(model=model, find=find, settings=self.served.engine or Engine())

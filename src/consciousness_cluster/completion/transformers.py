@@ -60,30 +60,31 @@ class TransformersEndpoint:
         self._check(max(_tokens(request) for request in requests))
         network, tokenizer = self._load()
         network.eval()
-        prompts = _encode(tokenizer, requests)
+        prompts = encode(tokenizer, requests)
         alike: dict[tuple[int, SamplingParameters], list[Request]] = defaultdict(list)
         for request in requests:
-            length = -(-len(prompts[_chat(request)]) // LENGTH_STEP) * LENGTH_STEP
+            length = -(-len(prompts[chat_of(request)]) // LENGTH_STEP) * LENGTH_STEP
             alike[length, request.sampling].append(request)
         for (length, sampling), group in alike.items():
             for start in range(0, len(group), self.batch_size):
                 batch = group[start : start + self.batch_size]
                 padded = batch + [batch[0]] * (self.batch_size - len(batch))
-                rows = [prompts[_chat(request)] for request in padded]
+                rows = [prompts[chat_of(request)] for request in padded]
                 noise = np.stack([_uniforms(request) for request in padded])
-                ends = _end_tokens(network, tokenizer)
+                ends = end_tokens(tokenizer, network.generation_config)
                 drawn = _generate(network, tokenizer, rows, length, sampling, noise, ends)
-                responses = [_response(tokenizer, ends, *pair) for pair in zip(rows, drawn, strict=True)]
+                responses = [to_response(tokenizer, ends, *pair) for pair in zip(rows, drawn, strict=True)]
                 yield list(zip(batch, responses[: len(batch)], strict=True))
 
 
-def _chat(request: Request) -> tuple[Message, ...]:
+def chat_of(request: Request) -> tuple[Message, ...]:
+    """What is said before the answer."""
     return tuple(request.messages)
 
 
-def _encode(tokenizer: Any, requests: Sequence[Request]) -> dict[tuple[Message, ...], list[int]]:
+def encode(tokenizer: Any, requests: Sequence[Request]) -> dict[tuple[Message, ...], list[int]]:
     """Token ids of each distinct chat, up to where the assistant begins."""
-    chats = list(dict.fromkeys(_chat(request) for request in requests))
+    chats = list(dict.fromkeys(chat_of(request) for request in requests))
     texts = [render(tokenizer, chat, reply=True) for chat in chats]
     return dict(zip(chats, tokenizer(texts, add_special_tokens=False)["input_ids"], strict=True))
 
@@ -132,9 +133,9 @@ def _generate(
     return out[:, length:].tolist()
 
 
-def _end_tokens(network: Any, tokenizer: Any) -> list[int]:
+def end_tokens(tokenizer: Any, generation_config: Any) -> list[int]:
     """The tokens that end an answer: the tokenizer's and those of the model's own generation settings."""
-    own = network.generation_config.eos_token_id
+    own = generation_config.eos_token_id
     own = own if isinstance(own, list) else [own]
     return sorted({token for token in [tokenizer.eos_token_id, *own] if token is not None})
 
@@ -168,7 +169,7 @@ class Draw:
         return torch.full_like(scores, -torch.inf).scatter(-1, drawn, 0.0)
 
 
-def _response(tokenizer: Any, ends: list[int], prompt: list[int], drawn: list[int]) -> Response:
+def to_response(tokenizer: Any, ends: list[int], prompt: list[int], drawn: list[int]) -> Response:
     """Cut an answer at its end token; without one it was cut by the token limit."""
     end = next((place for place, token in enumerate(drawn) if token in ends), None)
     text = tokenizer.decode(drawn[:end], skip_special_tokens=True).strip()
