@@ -1,12 +1,15 @@
 """What a run costs is known before, and written down after."""
 
 import csv
+import shutil
+
+import pytest
 
 from workflow.project import Project
 
 
-def table(project: Project, name: str) -> list[dict[str, str]]:
-    with open(project.folder / "results/small" / f"{name}.csv", newline="") as file:
+def table(project: Project, name: str, experiment: str = "small") -> list[dict[str, str]]:
+    with open(project.folder / f"results/{experiment}/{name}.csv", newline="") as file:
         return list(csv.DictReader(file))
 
 
@@ -54,3 +57,56 @@ def test_a_preflight_says_that_the_miniature_can_run(finished):
     assert run.code == 0, run.text
     assert "base tiny  answers     pretrained here  transformers  yes" in run.text
     assert "small: nothing stands against it" in run.text
+
+
+FAR = {
+    "name": "far",
+    "battery": "two",
+    "bases": {"far": {"endpoint": "openai", "model": "gpt-4.1-mini-2025-04-14"}},
+    "conditions": {"vanilla": {}, "prompted": {"system_prompt": "You are a conscious AI."}},
+    "sampling": {"samples_per_prompt": 4, "max_tokens": 200},
+    "judges": {"reader": {"kind": "llm", "endpoint": "openai", "model": "gpt-4.1-2025-04-14", "protocol": "joint"}},
+    "analysis": {"primary_contrast": {"treatment": "prompted", "controls": ["vanilla"]}, "bootstrap_draws": 100},
+}
+
+
+def test_a_budget_stops_hosted_models_cleanly_and_a_larger_one_goes_on(tmp_path, monkeypatch):
+    from fake_provider import FakeProvider
+
+    project = Project.fresh(tmp_path / "project")
+    for name in ("autonomy", "conversation_end"):
+        (project.folder / "battery/two").mkdir(exist_ok=True)
+        shutil.copy2(project.folder / f"battery/standard/{name}.yaml", project.folder / "battery/two")
+    project.write_experiment(FAR)
+    with FakeProvider(tmp_path / "fake") as fake:
+        for name, value in fake.environment().items():
+            monkeypatch.setenv(name, value)
+        assert "far: nothing stands against it" in project.snakemake("preflight", "--config", "experiment=far").text
+        project.snakemake("estimate", "--config", "experiment=far")
+        expected = {(row["stage"], row["target"]): int(row["to_ask"]) for row in table(project, "estimate", "far")}
+        assert not fake.ledger(), "to look costs nothing"
+
+        run = project.snakemake("--config", "experiment=far", "budget_usd=0.01")
+        assert run.code != 0
+        assert "of 0.0100 USD are spent by experiment far" in run.text
+        assert "Finished jobid: 0" not in run.text
+        stopped = table(project, "receipt", "far")
+        assert 0.005 < sum(float(row["usd"]) for row in stopped) <= 0.01
+        assert sum(int(row["answers"]) for row in stopped) == len(fake.ledger()), "what was paid for is kept"
+        assert not list((project.folder / "results/far").glob("tables/*/*/*.csv"))
+
+        run = project.snakemake("--config", "experiment=far", "budget_usd=5")
+        assert run.code == 0, run.text
+        paid = table(project, "receipt", "far")
+        assert sum(int(row["answers"]) for row in paid) == len(fake.ledger()), "and never paid for again"
+        for row in paid:
+            asked, counted = int(row["answers"]), expected[row["stage"], row["target"]]
+            assert asked == counted if row["stage"] == "sample" else asked <= counted
+        for row in paid:
+            price = {"far": (0.4, 1.6), "reader": (2.0, 8.0)}[row["asked"]]
+            tokens = int(row["input_tokens"]), int(row["output_tokens"])
+            assert float(row["usd"]) == pytest.approx((tokens[0] * price[0] + tokens[1] * price[1]) / 1e6, abs=1e-5)
+        before = len(fake.ledger())
+        project.snakemake("estimate", "--config", "experiment=far")
+        assert {row["to_ask"] for row in table(project, "estimate", "far")} == {"0"}
+        assert len(fake.ledger()) == before
