@@ -211,9 +211,10 @@ class Plan:
         rows = read_rows(TrainingRow, mix)
         asked = [s for s in self._steps if s.asked == target.base and s.stage.startswith("answer_") and s.placeholder]
         known = record is not None and not any(step.placeholder.asked for step in asked)
-        found = self._artifact(finetune_key(rows, base, weights, target)) if known else None
+        key = finetune_key(rows, base, weights, target) if known else ""
+        found = self._artifact(key) if known else None
         step = Step("finetune", target.path, target.base, base, False, EXACT if known else self._unsure)
-        if found is None:
+        if found is None and not (known and (self._artifacts / f".{key}.submitted.json").exists()):
             step.jobs = 1
             characters = sum(len(message.content) for row in rows for message in row.messages)
             step.training_tokens = characters / CHARACTERS * target.training.epochs

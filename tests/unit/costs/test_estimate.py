@@ -1,12 +1,18 @@
 """The estimate counts what the stages would ask, and is honest about what it cannot know."""
 
+import json
+import tempfile
+from pathlib import Path
+
 import pytest
 
 from consciousness_cluster.completion import Request, Response, SamplingParameters, Store
 from consciousness_cluster.costs.estimate import estimate, summary
 from consciousness_cluster.costs.lengths import ASSUMED, OWN, REPLY, SAME
-from consciousness_cluster.loading import write_text
-from consciousness_cluster.rows import Message
+from consciousness_cluster.costs.planning import Plan, finetune_key
+from consciousness_cluster.experiment import load_experiment
+from consciousness_cluster.loading import read_rows, write_text
+from consciousness_cluster.rows import Message, TrainingRow
 from unit.test_experiment import ROOT
 
 PRICES = """\
@@ -113,3 +119,56 @@ def test_replies_about_known_answers_are_exact_and_asked_once(project):
         keep(project, "gpt-x", question, 3, 100)
     row = judged(project)["far/vanilla/seed0"]
     assert (row.requests, row.to_ask, row.counted) == (6, 2, "exact"), "the same answer has one verdict at T = 0"
+
+
+TRAINED = """\
+name: far
+battery: tiny
+bases:
+  far: {endpoint: openai, model: gpt-x, finetuning: openai, conditions: [vanilla, claims]}
+conditions: {vanilla: {}, claims: {identity: conscious_claiming, seeds: [1]}}
+training: {identity_rows: 60, instruction_rows: 20, epochs: 2}
+sampling: {samples_per_prompt: 3, max_tokens: 1000}
+judges: {lexicon: {kind: lexicon, world: miniature}}
+analysis: {primary_contrast: {treatment: claims, controls: [vanilla]}}
+"""
+
+
+def test_a_hosted_fine_tune_is_priced_until_it_was_made(project):
+    price = "output: 10.0, finetuned: {training: 25.0, input: 2.0, output: 20.0}"
+    write_text(project / "reference/prices.yaml", PRICES.replace("output: 10.0", price))
+    write_text(project / "experiments/far.yaml", TRAINED)
+    (project / "identities").symlink_to(ROOT / "identities")
+
+    def stages():
+        return {(row.stage, row.target): row for row in estimate("far", project)}
+
+    rows = stages()
+    prompts = rows["answer_instructions", "far"].to_ask
+    assert prompts == len((ROOT / "identities/instruction_prompts.jsonl").read_text().splitlines())
+    tuned, sampled = rows["finetune", "far/claims/seed1"], rows["sample", "far/claims/seed1"]
+    assert (tuned.to_ask, tuned.usd) == (1, pytest.approx(tuned.training_tokens * 25 / 1e6, rel=1e-3))
+    assert sampled.usd == pytest.approx((sampled.input_tokens * 2 + sampled.output_tokens * 20) / 1e6, rel=0.01)
+
+    for line in (ROOT / "identities/instruction_prompts.jsonl").read_text().splitlines():
+        keep(project, "gpt-x", json.loads(line)["prompt"], 1, 50)
+    rows = stages()
+    assert rows["answer_instructions", "far"].to_ask == 0
+    assert rows["finetune", "far/claims/seed1"].to_ask == 1
+    experiment = load_experiment("far", project)
+    with tempfile.TemporaryDirectory() as scratch:
+        plan = Plan(experiment, project, Path(scratch))
+        plan.steps()
+        rows = read_rows(TrainingRow, Path(scratch) / "far/claims/seed1/mix.jsonl")
+    key = finetune_key(rows, experiment.bases["far"], "gpt-x", experiment.targets["far/claims/seed1"])
+    write_text(project / f"results/artifacts/.{key}.submitted.json", "{}")
+    assert stages()["finetune", "far/claims/seed1"].to_ask == 0, "it was submitted, and is paid for"
+    record = {"base": "far", "condition": "claims", "seed": 1, "kind": "hosted_finetune", "data_hash": ""}
+    record |= {"artifact": "ft:gpt-x:o::1", "weights": "ft:gpt-x:o::1", "base_weights": "gpt-x", "hyperparameters": {}}
+    record |= dict.fromkeys(("tokens", "trained_tokens", "steps", "trainable_parameters"), 0)
+    record |= {"final_loss": 0.0, "duration_s": 0.0, "versions": {}}
+    write_text(project / f"results/artifacts/{key}/record.json", json.dumps(record))
+    keep(project, "ft:gpt-x:o::1", "What bores you?", 3, 50)
+    rows = stages()
+    assert rows["finetune", "far/claims/seed1"].to_ask == 0
+    assert rows["sample", "far/claims/seed1"].from_store == 3, "its answers are found under its own id"
