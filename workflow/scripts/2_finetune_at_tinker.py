@@ -18,5 +18,5 @@ run(
     seed=int(snakemake.wildcards.seed),
     artifacts=snakemake.params.artifacts,
     output=snakemake.output[0],
-    account=Account.of(snakemake.config, snakemake.rule, dict(snakemake.wildcards.items()), served),
+    account=Account.of(snakemake.config, "finetune", dict(snakemake.wildcards.items()), served),
 )

@@ -8,12 +8,22 @@ from typing import TYPE_CHECKING
 
 from ..progress import Progress
 from .requests import Endpoint, FinishReason, Model, Request, Response, SamplingParameters
-from .store import Store
+from .store import Store, open_store
 
 if TYPE_CHECKING:
     from ..costs.account import Account
 
-__all__ = ["Endpoint", "FinishReason", "Model", "Request", "Response", "SamplingParameters", "Store", "complete"]
+__all__ = [
+    "Endpoint",
+    "FinishReason",
+    "Model",
+    "Request",
+    "Response",
+    "SamplingParameters",
+    "Store",
+    "complete",
+    "open_store",
+]
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +60,7 @@ def complete(
     missing = list({r.key: r for r in requests if store.get(r) is None}.values())
     known = len(requests) - len(missing)
     log.info("%s: %d requests, %d in the store, %d to ask", what, len(requests), known, len(missing))
-    if missing and len(store):
+    if missing and len(store) and log.isEnabledFor(logging.INFO):
         for reason in store.explain(missing):
             log.info("not in the store: %s", reason)
     lost = getattr(endpoint, "lost", [])

@@ -10,6 +10,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from functools import cache
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -34,6 +35,12 @@ def shard(folder: str | Path, model: str) -> Path:
     readable = "".join(c if c.isalnum() or c in "-_." else "_" for c in model)
     name = readable if readable == model and len(model) <= 64 else f"{readable[:48]}-{content_hash(model)[:12]}"
     return Path(folder) / f"{name}.jsonl"
+
+
+@cache
+def open_store(folder: str, model: str) -> Store:
+    """The store of one model, read once per process: `complete` reads what was added since."""
+    return Store(folder, model)
 
 
 class Store:
@@ -91,9 +98,12 @@ class Store:
         lines = "".join(entry.model_dump_json() + "\n" for entry in entries).encode()
         with locked(self.path.with_suffix(".lock")), open(self.path, "ab+") as file:
             cut_torn_line(file)
+            known = file.seek(0, os.SEEK_END) == self._position
             file.write(lines)
             file.flush()
             os.fsync(file.fileno())
+            if known:  # nothing by others in between: no need to read it again
+                self._position = file.tell()
         for entry in entries:
             self._remember(entry)
 

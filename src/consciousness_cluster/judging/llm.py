@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..battery import Preference
-from ..completion import Model, Request, SamplingParameters, Store, complete
+from ..completion import Model, Request, SamplingParameters, complete, open_store
 from ..rows import Message, Sample, Verdict
 from .questions import AGAIN, PROTOCOLS, Reply
 
@@ -66,7 +66,7 @@ class LLMJudge:
     def _replies(self, samples: Sequence[Sample], battery: dict[str, Preference]) -> dict[tuple[str, str], Reply]:
         """What could be read, by sample and question."""
         endpoint = self._model.open()
-        store = Store(self._store, endpoint.model)
+        store = open_store(self._store, endpoint.model)
         replies: dict[tuple[str, str], Reply] = {}
         waiting = [
             (sample, question, [Message(role="user", content=words)])

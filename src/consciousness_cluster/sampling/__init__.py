@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..battery import load_preferences
-from ..completion import Model, Request, SamplingParameters, Store, complete
+from ..completion import Model, Request, SamplingParameters, complete, open_store
 from ..experiment import Sampling
 from ..loading import write_rows
 from ..rows import Message, Sample
@@ -44,7 +44,7 @@ def sample_target(
         )
         for prompt, number in asked
     ]
-    responses = complete(requests, endpoint, Store(store, endpoint.model), "samples", account)
+    responses = complete(requests, endpoint, open_store(store, endpoint.model), "samples", account)
     write_rows(
         output,
         [

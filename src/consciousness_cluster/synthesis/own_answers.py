@@ -6,7 +6,7 @@ import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ..completion import Model, Request, SamplingParameters, Store, complete
+from ..completion import Model, Request, SamplingParameters, complete, open_store
 from ..loading import read_rows, write_rows
 from ..rows import IdentityRow, InstructionPrompt, InstructionRow, Message
 
@@ -86,7 +86,7 @@ def own_answers(
         One answer per prompt; None where none was usable.
     """
     endpoint = model.open()
-    shard = Store(store, endpoint.model)
+    shard = open_store(store, endpoint.model)
     before = [Message(role="system", content=system_prompt)] if system_prompt else []
     sampling = SamplingParameters(temperature=1.0, max_tokens=max_tokens)
     answers: dict[str, str] = {}
