@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from typing import Any, Literal
 
 from ..endpoint import Served
-from ..errors import ClusterError, nearest
+from ..errors import ClusterError, EndpointError, nearest
+from ..keys import quiet_clients, read_key, scrubbed
 
 Finding = tuple[Literal["yes", "no", "unknown"], str]
 TIMEOUT = 30.0
@@ -74,15 +74,17 @@ def trains_at_tinker(served: Served) -> Finding:
 
 def _asked(served: Served, ask: Callable[[Any], Finding], missing: str = "") -> Finding:
     """What ``ask`` finds with the provider's client; its errors become findings, without the key in them."""
-    key = os.environ.get(served.key_variable, "").strip()
-    if not key:
-        return "no", f"{served.key_variable} is not set in the environment"
+    quiet_clients()
+    try:
+        key = read_key(served.key_variable)
+    except EndpointError as error:
+        return "no", str(error)
     client = _client(served, key)
     try:
         return ask(client)
     except Exception as error:
         status = getattr(error, "status_code", None)
-        words = " ".join(_words(error).replace(key, "[key]").split())[:300]
+        words = " ".join(scrubbed(_words(error), key).split())[:300]
         if status is None:
             if type(error).__name__ not in ("APIConnectionError", "APITimeoutError"):
                 raise
