@@ -46,13 +46,15 @@ class OpenAI(Provider):
         return self.base_url is None or (urlsplit(self.base_url).hostname or "").endswith("openai.com")
 
     def body(self, request: Request) -> dict[str, Any]:
-        """See `Provider.body`. No seed is sent: samples of the same question must differ, and OpenAI deprecates it."""
+        """See `Provider.body`. Each request has a seed of its own, but for OpenAI, which deprecates it."""
         sampling = request.sampling
         body: dict[str, Any] = {
             "model": request.model,
             "messages": [{"role": message.role, "content": message.content} for message in request.messages],
             "max_completion_tokens" if self.own else "max_tokens": sampling.max_tokens,
         }
+        if not self.own:
+            body["seed"] = int(request.key[:7], 16)
         if sampling.temperature is not None:
             body["temperature"] = sampling.temperature
         if sampling.top_p < 1:
