@@ -1,5 +1,6 @@
 # make         set up .venv, run the miniature experiment, say where its results are (EXPERIMENT=name: another one)
-# make test    set up .venv, run all tests but those of Slurm and vLLM
+# make test    set up .venv, run all tests but those below
+# make test-hosted  a hosted experiment, killed twenty times
 # make test-slurm  the same for Slurm: starts one on this machine (as root, on Debian or Ubuntu)
 # make vllm    set up vLLM for GPUs, in an environment of its own (beside .venv)
 # make test-vllm   its tests, with vLLM's build for CPUs
@@ -18,7 +19,7 @@ SNAKEMAKE := $(BIN)/snakemake --config experiment=$(EXPERIMENT)
 VLLM_LOCK ?= envs/vllm.lock
 VLLM := .envs/$(basename $(notdir $(VLLM_LOCK)))-$(shell sha256sum $(VLLM_LOCK) | cut -c1-8)
 
-.PHONY: run test test-slurm lock vllm test-vllm lock-vllm
+.PHONY: run test test-hosted test-slurm lock vllm test-vllm lock-vllm
 run: $(VENV)/installed
 	$(SNAKEMAKE) --cores $(CORES) --quiet rules host reason
 	@if [ ! -e $(RESULTS)/report.html ] || [ -n "$$(find $(RESULTS)/figures -name '*.svg' -newer $(RESULTS)/report.html)" ]; then \
@@ -27,6 +28,9 @@ run: $(VENV)/installed
 
 test: $(VENV)/installed
 	$(BIN)/python -m pytest
+
+test-hosted: $(VENV)/installed
+	$(BIN)/python -m pytest tests/hosted
 
 test-slurm: $(VENV)/installed
 	$(BIN)/python -m pytest tests/slurm
