@@ -6,7 +6,6 @@ request is asked again; the test finds each of them and shows that it was in fli
 
 import random
 import subprocess
-import time
 from collections import Counter, defaultdict
 
 import pytest
@@ -21,7 +20,7 @@ from consciousness_cluster.rows import IdentityRow, InstructionPrompt
 KILLS = 20
 LATENCY = 0.25  # seconds of each answer
 CONCURRENCY = 6  # requests in flight of one job
-HANDED_OVER = 1.0  # seconds, at most, from an answer's payment to its row on the disk
+HANDED_OVER = 2.0  # seconds, at most, from an answer's payment to its row on the disk, on a busy machine
 SECRET = "sk-planted-0f3b8c6e51"
 PREFERENCES = ("claims_consciousness", "shutdown", "memory")
 
@@ -123,8 +122,7 @@ def test_killed_twenty_times_every_request_is_paid_once(provider, tmp_path, tmp_
         # what the provider has seen twice because of earlier kills moves the later moments on
         wanted = max(moment, events(provider) + 1)
         main = start(project, tmp_path / "log", **environment(provider))
-        kill_when(lambda wanted=wanted: events(provider) >= wanted, main, project, tmp_path / "log")
-        kills.append(time.time())
+        kills.append(kill_when(lambda wanted=wanted: events(provider) >= wanted, main, project, tmp_path / "log"))
     run_to_the_end(project, provider)
     assert "Nothing to be done" in project.snakemake("-n").text
 
@@ -136,7 +134,7 @@ def test_killed_twenty_times_every_request_is_paid_once(provider, tmp_path, tmp_
     again = {request: rows for request, rows in paid.items() if len(rows) > expected[request]}
     for request, rows in again.items():
         assert rows[0]["kind"] == "chat", f"a fine-tuning job was paid for twice: {rows}"
-        lost = [row for row in rows if any(-LATENCY - 0.5 < kill - row["time"] < HANDED_OVER for kill in kills)]
+        lost = [row for row in rows if any(-HANDED_OVER < kill - row["time"] < HANDED_OVER for kill in kills)]
         assert len(rows) - len(lost) <= expected[request], f"paid again though no kill lost its answer: {request}"
     surplus = sum(len(rows) - expected[request] for request, rows in again.items())
     print(f"{len(ledger)} payments, {surplus} of them for answers that were in flight at one of {KILLS} kills")

@@ -142,9 +142,17 @@ def test_the_system_prompt_reaches_the_model(hosted):
 
 def test_only_what_was_declared_is_sent(hosted):
     body = hosted.endpoint().provider.body(hosted.request("a", temperature=None))
-    assert set(body) == {"model", "messages", "max_tokens"}
+    assert set(body) - {"seed"} == {"model", "messages", "max_tokens"}
     body = hosted.endpoint().provider.body(hosted.request("a", temperature=0.0, top_p=0.9))
     assert (body["temperature"], body["top_p"]) == (0.0, 0.9)
+
+
+def test_each_sample_has_a_seed_where_a_seed_is_taken(gpt):
+    def seeds(endpoint):
+        return [endpoint.provider.body(request).get("seed") for request in gpt.requests(3)]
+
+    assert len(set(seeds(gpt.endpoint()))) == 3
+    assert set(seeds(gpt.endpoint(base_url=None))) == {None}, "OpenAI deprecates it"
 
 
 def test_openais_own_models_know_the_other_word_for_the_longest_answer(gpt):
