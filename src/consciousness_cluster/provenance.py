@@ -19,6 +19,7 @@ PLUMBING = {
     "__init__",
     "artifacts",
     "costs.account",
+    "costs.purse",
     "devices",
     "errors",
     "experiment",

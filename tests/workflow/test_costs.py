@@ -1,6 +1,7 @@
 """What a run costs is known before, and written down after."""
 
 import csv
+import re
 import shutil
 
 import pytest
@@ -55,7 +56,7 @@ def test_the_estimate_is_what_the_run_then_asks(finished, tmp_path):
 def test_a_preflight_says_that_the_miniature_can_run(finished):
     run = finished.snakemake("preflight")
     assert run.code == 0, run.text
-    assert "base tiny  answers     pretrained here  transformers  yes" in run.text
+    assert re.search(r"^base tiny +answers +pretrained here +transformers +yes", run.text, re.MULTILINE)
     assert "small: nothing stands against it" in run.text
 
 

@@ -51,7 +51,7 @@ def complete(
         EndpointError: the endpoint gave up; the answers that arrived are in the store.
         BudgetError: the next request could pass the budget; the answers that arrived are in the store.
     """
-    from ..costs.account import Purse
+    from ..costs.purse import Purse
 
     for request in requests:
         if request.model != endpoint.model:

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 
 from ..errors import BudgetError
 from ..rows import TrainingRow
-from .account import Account, take, unknown_price
+from .account import Account, unknown_price
 from .ledger import Line
+from .purse import take
 
 
 def training_tokens_at_most(rows: Sequence[TrainingRow], epochs: int) -> int:
