@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..progress import Progress
+from .claims import Claims
 from .requests import Endpoint, FinishReason, Model, Request, Response, SamplingParameters
 from .store import Store, open_store
 
@@ -26,6 +28,9 @@ __all__ = [
 ]
 
 log = logging.getLogger(__name__)
+
+FIRST_LOOK, LAST_LOOK = 0.1, 5.0
+"""Seconds between looks whether another job has stored what it asks."""
 
 
 def complete(
@@ -65,13 +70,31 @@ def complete(
             log.info("not in the store: %s", reason)
     lost = getattr(endpoint, "lost", [])
     with Purse(account, endpoint.model, len(requests), known, lost) as purse, Progress(len(missing), what) as progress:
+        claims, pause = Claims(store.path.parent / "claims" / store.path.stem), FIRST_LOOK
         while missing:
-            allowed = purse.reserve(missing)
-            for answers in endpoint.answer(allowed):
-                store.append(answers)
-                purse.settle(answers)
-                progress.advance(len(answers))
-            missing = missing[len(allowed) :]
+            with claims.claimed(missing) as mine:
+                store.refresh()  # whoever had claimed one of these has stored it
+                mine = [request for request in mine if store.get(request) is None]
+                while mine:
+                    allowed = purse.reserve(mine)
+                    for answers in endpoint.answer(allowed):
+                        store.append(answers)
+                        purse.settle(answers)
+                        progress.advance(len(answers))
+                    for request in allowed:
+                        _found(store, request)
+                    mine = mine[len(allowed) :]
+            left = [request for request in missing if store.get(request) is None]
+            if left:
+                if pause == FIRST_LOOK:
+                    log.info("%s: waiting for %d that another job asks", what, len(left))
+                time.sleep(pause)
+                pause = min(LAST_LOOK, 1.5 * pause)
+                store.refresh()
+                missing = [request for request in left if store.get(request) is None]
+                progress.advance(len(left) - len(missing))
+            else:
+                missing = []
     return [_found(store, request) for request in requests]
 
 
