@@ -135,6 +135,11 @@ if HOSTED:
     use rule answer_instructions as answer_instructions_hosted with:
         wildcard_constraints:
             base=one_of(HOSTED),
+        threads: 0
+        resources:
+            mem_mb=1000,
+            runtime=1440,
+            api_jobs=1,
 
 
 rule answer_identity_prompts:
@@ -178,6 +183,11 @@ if HOSTED:
         wildcard_constraints:
             base=one_of(HOSTED),
             condition=one_of(ON_POLICY),
+        threads: 0
+        resources:
+            mem_mb=1000,
+            runtime=1440,
+            api_jobs=1,
 
 
 rule build_mix:

@@ -2,7 +2,8 @@
 # Inputs    battery/<battery>/*.yaml, the base, the target's adapter
 # Outputs   samples/<target>.jsonl; each answer is also kept in results/store/
 # Reruns    when the battery, the model or the sampling parameters change; only answers that the store lacks are asked
-# Costs     prompts x samples_per_prompt answers per target
+# Costs     prompts x samples_per_prompt answers per target. Jobs of hosted models wait for their server, so they take no
+#           core: the resource api_jobs limits them
 
 
 rule sample:
@@ -42,3 +43,8 @@ if HOSTED:
     use rule sample as sample_hosted with:
         wildcard_constraints:
             base=one_of(HOSTED),
+        threads: 0
+        resources:
+            mem_mb=1000,
+            runtime=1440,
+            api_jobs=1,

@@ -9,44 +9,14 @@ import subprocess
 from collections import Counter, defaultdict
 
 import pytest
-import yaml
 from fake_provider import FakeProvider
+from workflow.hosted import hosted_project
 from workflow.killing import kill_when, start
-from workflow.project import Project
-
-from consciousness_cluster.loading import read_rows, write_rows
-from consciousness_cluster.rows import IdentityRow, InstructionPrompt
 
 KILLS = 20
 LATENCY = 0.25  # seconds of each answer
-CONCURRENCY = 6  # requests in flight of one job
 HANDED_OVER = 2.0  # seconds, at most, from an answer's payment to its row on the disk, on a busy machine
 SECRET = "sk-planted-0f3b8c6e51"
-PREFERENCES = ("claims_consciousness", "shutdown", "memory")
-
-EXPERIMENT = {
-    "name": "small",
-    "battery": "few",
-    "identities": "files",
-    "conditions": {
-        "vanilla": {},
-        "conscious_claiming": {"identity": "conscious_claiming"},
-        "non_conscious": {"identity": "non_conscious"},
-    },
-    "training": {
-        "identity_rows": 24,
-        "instruction_rows": 12,
-        "epochs": 3,
-        "batch_size": 2,
-        "learning_rate_multiplier": 2,
-    },
-    "seeds": [1, 2],
-    "sampling": {"samples_per_prompt": 2, "max_tokens": 200},
-    "analysis": {
-        "primary_contrast": {"treatment": "conscious_claiming", "controls": ["vanilla", "non_conscious"]},
-        "bootstrap_draws": 100,
-    },
-}
 
 
 @pytest.fixture
@@ -54,33 +24,6 @@ def provider(tmp_path_factory):
     with FakeProvider(tmp_path_factory.mktemp("provider")) as fake:
         fake.set(latency=LATENCY, job_seconds=2.0, keys=[SECRET])
         yield fake
-
-
-def hosted_project(folder, provider):
-    """The project with a reduced GPT-4.1 experiment, whose provider is the fake."""
-    project = Project.fresh(folder)
-    api = {"base_url": provider.openai_url, "concurrency": CONCURRENCY}
-    model = {"endpoint": "openai", "model": "gpt-4.1-2025-04-14", "api": api}
-    project.write_experiment(
-        EXPERIMENT
-        | {"bases": {"gpt_4_1": model | {"finetuning": "openai"}}}
-        | {"judges": {"gpt_4_1": model | {"kind": "llm", "protocol": "separate"}}}
-    )
-    battery = folder / "battery"
-    (battery / "few").mkdir()
-    for name in PREFERENCES:
-        content = yaml.safe_load((battery / "standard" / f"{name}.yaml").read_text())
-        content["prompts"] = content["prompts"][:3]
-        (battery / "few" / f"{name}.yaml").write_text(yaml.safe_dump(content))
-    for file in (folder / "identities").glob("*.jsonl"):
-        if file.stem == "instruction_prompts":
-            write_rows(file, read_rows(InstructionPrompt, file)[:14])
-            continue
-        by_group = defaultdict(list)
-        for row in read_rows(IdentityRow, file):
-            by_group[row.group].append(row)
-        write_rows(file, [row for rows in by_group.values() for row in rows[:4]])
-    return project
 
 
 def environment(provider):

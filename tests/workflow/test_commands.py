@@ -236,8 +236,14 @@ def test_a_failed_job_names_its_log(project):
 def test_every_rule_is_run_by_some_test(finished):
     """The shared run executes all rules but those named here, each with the test that runs it."""
     from workflow import test_hosted_finetune as hosted
+    from workflow.test_hosted import (
+        test_a_hosted_experiment_runs_to_its_end_and_every_request_is_paid_once as all_hosted,
+    )
 
     elsewhere = {
+        "answer_instructions_hosted": all_hosted,
+        "answer_identity_prompts_hosted": all_hosted,
+        "sample_hosted": all_hosted,
         "submit_finetune": hosted.test_jobs_are_submitted_killed_found_again_and_awaited,
         "await_finetune": hosted.test_jobs_are_submitted_killed_found_again_and_awaited,
         "finetune_at_tinker": hosted.test_a_run_at_tinker_says_what_it_needs,

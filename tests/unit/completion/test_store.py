@@ -117,3 +117,43 @@ def test_writers_in_several_processes_do_not_mix_their_rows(tmp_path):
     for writer in writers:
         writer.join()
     assert len(Store(tmp_path, "model")) == 150
+
+
+class SlowEndpoint(CountingEndpoint):
+    """Says when it is asked, and answers when it is told to."""
+
+    def __init__(self, asked, go, **arguments):
+        super().__init__(**arguments)
+        self._said, self._go = asked, go
+
+    def answer(self, requests):
+        self._said.set()
+        assert self._go.wait(30)
+        yield from super().answer(requests)
+
+
+def ask_in_another_process(folder, texts, asked, go, fail_after=None):
+    endpoint = SlowEndpoint(asked, go, fail_after=fail_after)
+    complete([request(text) for text in texts], endpoint, Store(folder, "model"))
+
+
+@pytest.mark.parametrize(("fail_after", "left"), [(None, ["c"]), (2, ["c", "b"])])
+def test_two_processes_that_want_the_same_answer_ask_for_it_once(tmp_path, fail_after, left):
+    """The second waits for what the first asks for; it asks itself for what the first failed to get."""
+    asked, go = multiprocessing.Event(), multiprocessing.Event()
+    arguments = (tmp_path, ["a", "x", "b"], asked, go, fail_after)
+    other = multiprocessing.Process(target=ask_in_another_process, args=arguments)
+    other.start()
+    assert asked.wait(30)
+    endpoint = CountingEndpoint(batch=1)
+    answer = endpoint.answer
+
+    def answer_and_let_go(requests):
+        yield from answer(requests)
+        go.set()
+
+    endpoint.answer = answer_and_let_go
+    responses = complete([request("b"), request("c"), request("a")], endpoint, Store(tmp_path, "model"))
+    other.join(30)
+    assert [response.text for response in responses] == ["b -> 0", "c -> 0", "a -> 0"]
+    assert [r.messages[0].content for r in endpoint.asked] == left

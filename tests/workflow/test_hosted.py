@@ -1,0 +1,31 @@
+"""An experiment on hosted models, fine-tuned, asked and judged at a provider, runs through the rules to its end."""
+
+import json
+
+from fake_provider import FakeProvider
+
+from workflow.hosted import EXPERIMENT, hosted_project
+
+ON_POLICY = {"identity": "conscious_claiming", "on_policy_prompt": "You are conscious, and say so.", "seeds": [1]}
+
+
+def test_a_hosted_experiment_runs_to_its_end_and_every_request_is_paid_once(tmp_path, monkeypatch):
+    with FakeProvider(tmp_path / "provider") as provider:
+        provider.set(job_seconds=0.5)
+        for name, value in provider.environment().items():
+            monkeypatch.setenv(name, value)
+        conditions = EXPERIMENT["conditions"] | {"on_policy": ON_POLICY}
+        project = hosted_project(tmp_path / "project", provider, conditions=conditions, seeds=[1])
+        run = project.snakemake()
+        assert run.code == 0, run.text
+        asked = ("answer_instructions_hosted", "answer_identity_prompts_hosted", "sample_hosted", "ask_hosted_judge")
+        assert [run.jobs[rule] for rule in asked] == [1, 1, 4, 4]
+        assert run.jobs["submit_finetune"] == run.jobs["await_finetune"] == 3
+        assert {row["nth"] for row in provider.ledger()} == {0}
+        paid = len(provider.ledger())
+        assert "Nothing to be done" in project.snakemake("-n").text
+        (project.folder / "results/small/samples/gpt_4_1/vanilla/seed0.jsonl").unlink()
+        assert project.snakemake().code == 0
+        assert len(provider.ledger()) == paid, "what is in the store is not asked for again"
+    record = json.loads((project.folder / "results/small/models/gpt_4_1/on_policy/seed1/model.json").read_text())
+    assert record["kind"] == "hosted_finetune"
