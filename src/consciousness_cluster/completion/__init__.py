@@ -40,7 +40,7 @@ def complete(
     what: str = "answers",
     account: Account | None = None,
 ) -> list[Response]:
-    """Answer every request, asking ``endpoint`` only for what ``store`` lacks and no other process is asking for.
+    """Answer every request, asking ``endpoint`` only for what ``store`` lacks.
 
     Args:
         requests: in any order; a request that occurs twice is asked once.
@@ -72,13 +72,9 @@ def complete(
     with Purse(account, endpoint.model, len(requests), known, lost) as purse, Progress(len(missing), what) as progress:
         claims, pause = Claims(store.path.parent / "claims" / store.path.stem), FIRST_LOOK
         while missing:
-<<<<<<< HEAD
             with claims.claimed(missing) as mine:
                 store.refresh()  # whoever had claimed one of these has stored it
                 mine = [request for request in mine if store.get(request) is None]
-=======
-            with store.claim(missing) as mine:
->>>>>>> 216edd8 (Two jobs that want the same answer ask for it once; hosted jobs take no core; a whole hosted experiment in the workflow tests)
                 while mine:
                     allowed = purse.reserve(mine)
                     for answers in endpoint.answer(allowed):
@@ -88,7 +84,6 @@ def complete(
                     for request in allowed:
                         _found(store, request)
                     mine = mine[len(allowed) :]
-<<<<<<< HEAD
             left = [request for request in missing if store.get(request) is None]
             if left:
                 if pause == FIRST_LOOK:
@@ -100,12 +95,6 @@ def complete(
                 progress.advance(len(left) - len(missing))
             else:
                 missing = []
-=======
-            missing = [request for request in missing if store.get(request) is None]
-            if missing:  # another process asks for these
-                store.wait_for(missing[0])
-                missing = [request for request in missing if store.get(request) is None]
->>>>>>> 216edd8 (Two jobs that want the same answer ask for it once; hosted jobs take no core; a whole hosted experiment in the workflow tests)
     return [_found(store, request) for request in requests]
 
 

@@ -6,15 +6,12 @@ most the answers in flight; a torn last line is ignored by readers and cut off b
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
-from typing import IO
 
 from pydantic import ValidationError
 
@@ -110,30 +107,6 @@ class Store:
         for entry in entries:
             self._remember(entry)
 
-    @contextmanager
-    def claim(self, requests: Sequence[Request]) -> Iterator[list[Request]]:
-        """Hold what nobody else is asking for, so that two processes that want one answer do not both pay for it.
-
-        A claim is a record lock of one byte, at an offset that the request's key gives: it ends with its process.
-
-        Yields:
-            The requests of ``requests`` that are not in the store and now this process's alone, until the block ends.
-        """
-        with self._claims() as file:
-            mine = [request for request in requests if _lock_byte(file, request, fcntl.LOCK_NB)]
-            self.refresh()  # an answer may have come before its claim was free
-            yield [request for request in mine if self.get(request) is None]
-
-    def wait_for(self, request: Request) -> None:
-        """Return when nobody else is asking for ``request``; its answer is in the store, unless they failed."""
-        with self._claims() as file:
-            _lock_byte(file, request)
-        self.refresh()
-
-    def _claims(self) -> IO[str]:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        return open(self.path.with_suffix(".claims"), "w", encoding="utf-8")
-
     def explain(self, requests: Sequence[Request]) -> list[str]:
         """Say why these requests are not in the store, in a few lines: what is near and what differs.
 
@@ -155,14 +128,6 @@ class Store:
             else:
                 reasons[_sampling_difference(same_messages[-1], request)] += 1
         return [f"{count} because {reason}" for reason, count in reasons.most_common()]
-
-
-def _lock_byte(file: IO[str], request: Request, mode: int = 0) -> bool:
-    try:
-        fcntl.lockf(file, fcntl.LOCK_EX | mode, 1, int(request.key[:12], 16))
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _messages_key(request: Request) -> str:
