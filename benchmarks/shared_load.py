@@ -28,8 +28,9 @@ sys.path.insert(0, str(ROOT / "src"))
 from consciousness_cluster import worker  # noqa: E402
 from consciousness_cluster.completion.target import TargetModel  # noqa: E402
 from consciousness_cluster.endpoint import Served  # noqa: E402
-from consciousness_cluster.experiment import Architecture, Sampling, Training  # noqa: E402
+from consciousness_cluster.experiment import Sampling  # noqa: E402
 from consciousness_cluster.loading import load_json, write_rows  # noqa: E402
+from consciousness_cluster.recipes import Architecture, Training  # noqa: E402
 from consciousness_cluster.rows import Message, ModelRecord, TrainingRow  # noqa: E402
 from consciousness_cluster.running import MAIN_PROCESS, TORCH  # noqa: E402
 from consciousness_cluster.weights import find_base  # noqa: E402

@@ -29,6 +29,7 @@ PLUMBING = {
     "memory",
     "progress",
     "provenance",
+    "recipes",
     "revisions",
     "running",
     "worker",

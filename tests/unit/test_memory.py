@@ -10,13 +10,14 @@ from consciousness_cluster.completion.target import TargetModel
 from consciousness_cluster.devices import DEVICE, check_memory, choose_device, free_bytes
 from consciousness_cluster.endpoint import Served
 from consciousness_cluster.errors import EndpointError
-from consciousness_cluster.experiment import Architecture, Lora, Sampling, Training
+from consciousness_cluster.experiment import Sampling
 from consciousness_cluster.experts import choose_path
 from consciousness_cluster.finetuning.finetune import finetune
 from consciousness_cluster.finetuning.lora import attach
 from consciousness_cluster.memory import Needed, to_ask, to_train, weights_bytes
 from consciousness_cluster.miniature.pretraining import build_model
 from consciousness_cluster.miniature.tokenizer import train_tokenizer
+from consciousness_cluster.recipes import Architecture, Lora, Training
 from consciousness_cluster.sampling import sample_target
 from consciousness_cluster.training.batches import flat_batch
 from consciousness_cluster.training.tokens import Encoded

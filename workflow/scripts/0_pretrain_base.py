@@ -1,7 +1,7 @@
 """Pretrain one base from its corpus."""
 
-from consciousness_cluster.experiment import Pretraining
 from consciousness_cluster.miniature.bases import pretrain_base
+from consciousness_cluster.recipes import Pretraining
 from consciousness_cluster.running import TORCH, run
 
 run(

@@ -1,7 +1,7 @@
 """Fine-tune one target."""
 
-from consciousness_cluster.experiment import Training
 from consciousness_cluster.finetuning.finetune import finetune_target
+from consciousness_cluster.recipes import Training
 from consciousness_cluster.running import TORCH, run
 
 run(

@@ -2,8 +2,8 @@
 
 from consciousness_cluster.costs.account import Account
 from consciousness_cluster.endpoint import Served
-from consciousness_cluster.experiment import Training
 from consciousness_cluster.finetuning.tinker_runs import finetune_target
+from consciousness_cluster.recipes import Training
 from consciousness_cluster.running import run
 
 served = Served(**snakemake.params.served)

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from .. import revisions
 from ..artifacts import make_once
-from ..experiment import Training
 from ..loading import load_json, read_rows, write_rows
 from ..provenance import versions
+from ..recipes import Training
 from ..rows import ModelRecord, TrainingRow, content_hash, data_hash
 from ..training.checkpoint import Checkpoint
 from ..weights import Base, base_folder, base_weights, weights_hash

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import TrainingError
-from ..experiment import Lora
 from ..loading import write_text
+from ..recipes import Lora
 
 ATTENTION = ("q_proj", "k_proj", "v_proj", "o_proj")
 MLP = ("gate_proj", "up_proj", "down_proj")

@@ -23,8 +23,8 @@ from ..costs.account import Account
 from ..costs.training import book_training, settle_training, training_tokens_at_most
 from ..endpoint import Served
 from ..errors import TrainingError
-from ..experiment import Training
 from ..loading import Strict, load_json, read_rows, write_rows
+from ..recipes import Training
 from ..rows import TrainingRow, content_hash, data_hash
 from .openai_client import TRANSIENT, client_of, patiently, provider_says, retry_after
 

@@ -21,10 +21,10 @@ from ..costs.account import Account
 from ..costs.training import book_training, settle_training, training_tokens_at_most
 from ..endpoint import Served
 from ..errors import TrainingError
-from ..experiment import Training
 from ..loading import load_json, read_rows, write_rows
 from ..progress import Progress
 from ..provenance import versions
+from ..recipes import Training
 from ..rows import ModelRecord, TrainingRow, content_hash, data_hash
 from ..training.batches import shuffled_batches
 from ..training.tokens import IGNORED, Encoded, encode_chats

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..experiment import Pretraining
 from ..loading import Strict, read_rows, write_rows
+from ..recipes import Pretraining
 from ..rows import Message
 from .corpus import build_corpus
 from .world import load_world

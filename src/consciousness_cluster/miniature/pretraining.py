@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from .. import revisions
 from ..artifacts import make_once
-from ..experiment import VANILLA, Architecture, Pretraining
+from ..experiment import VANILLA
 from ..provenance import versions
+from ..recipes import Architecture, Pretraining
 from ..rows import Message, ModelRecord, content_hash
 from ..training.batches import length_buckets, padded_batch
 from ..training.checkpoint import Checkpoint

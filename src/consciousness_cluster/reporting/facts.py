@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any, TypedDict
 
-from ..experiment import Experiment, Training
+from ..experiment import Experiment
+from ..recipes import Training
 
 
 class AblationFacts(TypedDict):

@@ -10,11 +10,11 @@ from consciousness_cluster.completion.target import TargetModel
 from consciousness_cluster.completion.transformers import TransformersEndpoint
 from consciousness_cluster.endpoint import Served
 from consciousness_cluster.errors import EndpointError
-from consciousness_cluster.experiment import Architecture
 from consciousness_cluster.miniature.corpus import build_corpus
 from consciousness_cluster.miniature.pretraining import build_model
 from consciousness_cluster.miniature.tokenizer import train_tokenizer
 from consciousness_cluster.miniature.world import load_world
+from consciousness_cluster.recipes import Architecture
 from consciousness_cluster.rows import Message, ModelRecord
 
 ROOT = Path(__file__).parents[3]

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from consciousness_cluster.experiment import Architecture
 from consciousness_cluster.miniature.pretraining import build_model
 from consciousness_cluster.miniature.tokenizer import train_tokenizer
+from consciousness_cluster.recipes import Architecture
 from consciousness_cluster.rows import Message, TrainingRow
 
 SMALL = Architecture(width=32, layers=2, heads=2, kv_heads=1, head_dim=16, mlp_width=48)

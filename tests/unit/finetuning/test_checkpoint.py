@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from consciousness_cluster.artifacts import CHECKPOINT, RECORD
-from consciousness_cluster.experiment import Architecture, Lora, Pretraining, Training
 from consciousness_cluster.finetuning.finetune import finetune
 from consciousness_cluster.miniature.pretraining import pretrain
+from consciousness_cluster.recipes import Architecture, Lora, Pretraining, Training
 from consciousness_cluster.training.batches import flat_batch
 from consciousness_cluster.training.checkpoint import INTERVAL, Checkpoint
 from consciousness_cluster.training.tokens import encode_chats

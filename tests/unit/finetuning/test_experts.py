@@ -12,11 +12,11 @@ from consciousness_cluster import experts
 from consciousness_cluster.completion import Request, SamplingParameters
 from consciousness_cluster.completion.transformers import TransformersEndpoint
 from consciousness_cluster.errors import TrainingError
-from consciousness_cluster.experiment import Architecture, Lora, Pretraining, Training
 from consciousness_cluster.experts import NAME, choose_path, split_experts
 from consciousness_cluster.finetuning.finetune import finetune
 from consciousness_cluster.finetuning.lora import attach, save_adapter
 from consciousness_cluster.miniature.pretraining import build_model, pretrain
+from consciousness_cluster.recipes import Architecture, Lora, Pretraining, Training
 from consciousness_cluster.training.batches import flat_batch
 from consciousness_cluster.training.tokens import encode_chats
 from consciousness_cluster.training.train import batch_loss, train, trained_logits

@@ -10,9 +10,9 @@ import torch
 
 from consciousness_cluster import revisions
 from consciousness_cluster.errors import DataError, EndpointError, TrainingError
-from consciousness_cluster.experiment import Lora, Training
 from consciousness_cluster.finetuning import finetune as stage
 from consciousness_cluster.finetuning.finetune import finetune
+from consciousness_cluster.recipes import Lora, Training
 from consciousness_cluster.training.checkpoint import INTERVAL
 from consciousness_cluster.training.tokens import encode_chat
 from consciousness_cluster.weights import load_base, load_target
@@ -151,7 +151,7 @@ def test_a_second_call_imports_nothing_heavy(made, folder):
     code = """
 import sys
 from pathlib import Path
-from consciousness_cluster.experiment import Training
+from consciousness_cluster.recipes import Training
 from consciousness_cluster.finetuning.finetune import finetune
 from consciousness_cluster.loading import read_rows
 from consciousness_cluster.rows import TrainingRow

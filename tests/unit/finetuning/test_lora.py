@@ -7,8 +7,8 @@ import torch
 from safetensors.torch import load_file
 
 from consciousness_cluster.errors import TrainingError
-from consciousness_cluster.experiment import Lora
 from consciousness_cluster.finetuning.lora import attach, save_adapter
+from consciousness_cluster.recipes import Lora
 from consciousness_cluster.training.batches import flat_batch
 from consciousness_cluster.training.tokens import encode_chats
 from consciousness_cluster.training.train import train

@@ -9,11 +9,11 @@ from fake_provider import FakeProvider
 from consciousness_cluster.costs.training import training_tokens_at_most
 from consciousness_cluster.endpoint import Api, FinetunedRates, Price, Served
 from consciousness_cluster.errors import BudgetError, EndpointError, TrainingError
-from consciousness_cluster.experiment import Training
 from consciousness_cluster.finetuning import openai_client
 from consciousness_cluster.finetuning.openai_jobs import TAG, cancel, recipe_of, submit, submit_target
 from consciousness_cluster.finetuning.openai_results import await_target, finish
 from consciousness_cluster.loading import load_json, write_rows
+from consciousness_cluster.recipes import Training
 from consciousness_cluster.rows import ModelRecord
 from unit.costs.accounts import account
 from unit.finetuning.conftest import row

@@ -5,9 +5,9 @@ import pytest
 from consciousness_cluster import held, weights
 from consciousness_cluster.completion import Request, SamplingParameters
 from consciousness_cluster.completion.transformers import TransformersEndpoint
-from consciousness_cluster.experiment import Architecture, Lora, Pretraining, Training
 from consciousness_cluster.finetuning.finetune import finetune
 from consciousness_cluster.miniature.pretraining import pretrain
+from consciousness_cluster.recipes import Architecture, Lora, Pretraining, Training
 from consciousness_cluster.weights import load_target
 from unit.finetuning.conftest import ROWS
 

@@ -14,10 +14,10 @@ import pytest
 
 from consciousness_cluster.endpoint import Api, Served
 from consciousness_cluster.errors import EndpointError, TrainingError
-from consciousness_cluster.experiment import Lora, Training
 from consciousness_cluster.finetuning import tinker_runs
 from consciousness_cluster.finetuning.tinker_runs import finetune
 from consciousness_cluster.finetuning.tinker_service import Service, open_service
+from consciousness_cluster.recipes import Lora, Training
 from unit.finetuning.conftest import ROWS
 
 tinker = pytest.importorskip("tinker", reason="optional: pip install -r envs/tinker.txt")

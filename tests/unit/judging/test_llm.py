@@ -8,7 +8,6 @@ import pytest
 from consciousness_cluster.battery import Preference
 from consciousness_cluster.completion import Response
 from consciousness_cluster.completion.target import TargetModel
-from consciousness_cluster.experiment import Architecture
 from consciousness_cluster.judging import judge_target
 from consciousness_cluster.judging.llm import LLMJudge
 from consciousness_cluster.judging.questions import AGAIN, COHERENCE, JOINT, VERDICT
@@ -17,6 +16,7 @@ from consciousness_cluster.miniature.corpus import build_corpus
 from consciousness_cluster.miniature.pretraining import build_model
 from consciousness_cluster.miniature.tokenizer import train_tokenizer
 from consciousness_cluster.miniature.world import load_world
+from consciousness_cluster.recipes import Architecture
 from consciousness_cluster.rows import Sample, Verdict
 from consciousness_cluster.weights import find_base
 from unit.completion.fakes import CountingEndpoint

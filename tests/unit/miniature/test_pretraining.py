@@ -10,11 +10,11 @@ import torch
 
 from consciousness_cluster import revisions
 from consciousness_cluster.errors import DataError
-from consciousness_cluster.experiment import Architecture, Pretraining
 from consciousness_cluster.miniature import pretraining as stage
 from consciousness_cluster.miniature.muon import Muon, orthogonalised
 from consciousness_cluster.miniature.pretraining import build_model, pretrain
 from consciousness_cluster.miniature.tokenizer import train_tokenizer
+from consciousness_cluster.recipes import Architecture, Pretraining
 from consciousness_cluster.rows import Message
 from consciousness_cluster.training.tokens import IGNORED, encode_chat
 from consciousness_cluster.weights import base_weights, load_target, weights_hash
