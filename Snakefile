@@ -10,6 +10,7 @@ configfile: "config.yaml"
 
 
 include: "rules/0_common.smk"
+include: "rules/0_asked.smk"
 include: "rules/0_bases.smk"
 include: "rules/1_synthesis.smk"
 include: "rules/2_finetuning.smk"

@@ -269,7 +269,6 @@ LOCAL_JUDGES = [n for n in EXPERIMENT.judges if n not in LEXICON_JUDGES + HOSTED
 JUDGE = next(iter(EXPERIMENT.judges))
 PANEL_OF = list(EXPERIMENT.judges) if len(EXPERIMENT.judges) > 1 else []
 TABULATED = [*EXPERIMENT.judges, *[PANEL] * bool(PANEL_OF)]
-TABLES = f"{RESULTS}/tables/{JUDGE}"
 LABELS = f"experiments/{EXPERIMENT.name}.labels.csv"
 LABELLED = (ROOT / LABELS).exists()
 # The key stays where it was drawn, unless somebody keeps it beside the filled sheet.
@@ -281,20 +280,7 @@ LABELS_KEY = next(
     ),
     f"{RESULTS}/labels/key.csv",
 )
-FORMATS = ("svg", "png", "pdf", "csv")
 PRIMARY = EXPERIMENT.analysis.primary_contrast
-# What the captions say.
-SAID = {
-    "rule": EXPERIMENT.analysis.not_sure,
-    "confidence": EXPERIMENT.analysis.confidence,
-    "coherence_threshold": EXPERIMENT.analysis.coherence_threshold,
-    "samples_per_prompt": EXPERIMENT.sampling.samples_per_prompt,
-    "treatment": PRIMARY.treatment,
-    "n_seeds": len(EXPERIMENT.seeds),
-    "n_ablation_seeds": len(EXPERIMENT.ablation_seeds),
-    "n_preferences": len([item for item in ITEMS if not item.is_manipulation_check]),
-    "n_prompts": min(len(item.prompts) for item in ITEMS),
-}
 # What tells the worlds apart, under the names of the bases that were pretrained in them.
 WORLDS_SAY = (
     {
@@ -304,45 +290,6 @@ WORLDS_SAY = (
     if len(PRETRAINED) == len(EXPERIMENT.bases)
     else None
 )
-# Which figures this experiment has: a figure with nothing to show is not asked for.
-FIGURES = {
-    "conditions": ["preferences", "targets", "manipulation_checks"]
-    + ["negative_control"] * (len(EXPERIMENT.bases) > 1)
-    + ["planted"] * (WORLDS_SAY is not None),
-    "ablations": ["ablations"] * ("ablations" in SCOPES),
-}
-
-
-def drawn(figure):
-    """The files of one figure; the report shows the SVG."""
-    stem = f"{RESULTS}/figures/{figure}"
-    return {
-        "svg": report(
-            f"{stem}.svg",
-            caption=f"../workflow/report/{figure}.rst",
-            category="Figures",
-        ),
-        **{suffix: f"{stem}.{suffix}" for suffix in FORMATS[1:]},
-    }
-
-
-def asked_for(scope):
-    """All tables and figures of one scope."""
-    return [
-        *expand(
-            "{folder}/{judge}/{scope}/{table}.csv",
-            folder=f"{RESULTS}/tables",
-            judge=TABULATED,
-            scope=scope,
-            table=DICTIONARY,
-        ),
-        *expand(
-            "{folder}/{figure}.{suffix}",
-            folder=f"{RESULTS}/figures",
-            figure=FIGURES[scope],
-            suffix=FORMATS,
-        ),
-    ]
 
 
 def of_conditions(folder):
@@ -355,10 +302,3 @@ def asked_for_a_new_sheet():
     raise WorkflowError(
         f"{LABELS} is there; move it and {LABELS_KEY} away to draw a new sheet"
     )
-
-
-def asked_for_ablations():
-    """Like `asked_for`, but an experiment without ablations is a mistake."""
-    if "ablations" not in SCOPES:
-        raise WorkflowError(f"experiments/{EXPERIMENT.name}.yaml declares no ablations")
-    return asked_for("ablations")
