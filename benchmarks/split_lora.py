@@ -6,9 +6,10 @@ works. From the project's folder::
     PYTHONPATH=src .venv/bin/python benchmarks/split_lora.py                  # all 48 layers: 61 GB of weights
     PYTHONPATH=src .venv/bin/python benchmarks/split_lora.py --layers 12      # cheaper; s/step grows with the layers
 
-One line per variant: seconds per optimizer step (median; forward, backward, clipping, AdamW), tokens per second, peak
-memory of the device. Stock peft without recompute keeps merged experts for the backward: at 48 layers it may not fit,
-which is a result.
+One line per variant: seconds per optimizer step (median; forward, backward, clipping, AdamW), tokens per second, model
+FLOP utilisation (see `flops`), peak memory of the device. Stock peft without recompute keeps merged experts for the
+backward: at 48 layers it may not fit, which is a result. ``--profile FOLDER`` also writes where the time of one further
+step goes: a table of operations and a trace for chrome://tracing or Perfetto.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import resource
 import statistics
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -55,6 +57,7 @@ TOY = REAL | {
     "num_experts": 16,
     "num_experts_per_tok": 4,
 }
+PEAK = 790e12  # FLOP/s in bf16, measured with large matrix products on an H200 (its data sheet says 989)
 VARIANTS = {
     "attention only, peft": ("attention", "peft", False),
     "experts, peft, recompute": ("all_linear", "peft", True),
@@ -73,24 +76,27 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=10 if on_gpu else 3, help="timed ones, after 3 to warm up")
     parser.add_argument("--rank", type=int, default=16)
     parser.add_argument("--only", choices=VARIANTS, action="append", help="a variant (may be repeated); default: all")
+    parser.add_argument("--profile", type=Path, metavar="FOLDER", help="write a profile of one step of each variant")
     options = parser.parse_args()
     device = "cuda" if on_gpu else "cpu"
     if not on_gpu:
         torch.set_num_threads(1)
     name = torch.cuda.get_device_name() if on_gpu else "CPU, one thread, toy model: figures mean nothing"
     print(f"{name}; torch {torch.__version__}; {options.layers} layers, {options.tokens} tokens, rank {options.rank}")
-    print(f"{'variant':28} {'s/step':>8} {'tokens/s':>9} {'peak GiB':>9}")
+    print(f"{'variant':28} {'s/step':>8} {'tokens/s':>9} {'MFU':>6} {'peak GiB':>9}")
     for variant in options.only or VARIANTS:
         try:
-            seconds = measure(*VARIANTS[variant], options, device)
+            seconds, work = measure(variant, options, device)
         except torch.cuda.OutOfMemoryError:
-            print(f"{variant:28} {'does not fit':>18} {peak(device):9.2f}", flush=True)
+            print(f"{variant:28} {'does not fit':>18} {'':>6} {peak(device):9.2f}", flush=True)
             continue
-        print(f"{variant:28} {seconds:8.4f} {options.tokens / seconds:9.0f} {peak(device):9.2f}", flush=True)
+        used = f"{work / seconds / PEAK:.1%}" if on_gpu else "-"
+        print(f"{variant:28} {seconds:8.4f} {options.tokens / seconds:9.0f} {used:>6} {peak(device):9.2f}", flush=True)
 
 
-def measure(modules: str, path: Any, recompute: bool, options: argparse.Namespace, device: str) -> float:
-    """Median seconds of a step of a fresh model."""
+def measure(variant: str, options: argparse.Namespace, device: str) -> tuple[float, float]:
+    """Median seconds of a step of a fresh model, and the FLOP that it needs."""
+    modules, path, recompute = VARIANTS[variant]
     gc.collect()
     if device == "cuda":
         torch.cuda.empty_cache()
@@ -107,7 +113,41 @@ def measure(modules: str, path: Any, recompute: bool, options: argparse.Namespac
     optimizer.register_step_post_hook(lambda *_: moments.append(clock(device)))
     batch = flat_batch(random_rows(options.tokens, model.config.vocab_size))
     train(adapted, [batch] * (options.steps + 3), [optimizer], max_grad_norm=1.0)
-    return statistics.median(after - before for before, after in itertools.pairwise(moments[3:]))
+    seconds = statistics.median(after - before for before, after in itertools.pairwise(moments[3:]))
+    if options.profile:
+        write_profile(options.profile, variant, device, lambda: train(adapted, [batch], [optimizer], max_grad_norm=1.0))
+    return seconds, flops(model, options.tokens)
+
+
+def flops(model: Any, tokens: int) -> float:
+    """FLOP of a LoRA step without recomputation: 4 per active weight and token.
+
+    2 in the forward pass and 2 for the gradient of what flows through; a frozen weight needs no gradient of its own
+    (the usual 6 counts it). Of an expert tensor only the chosen experts are active; embedding, attention's products and
+    the adapters themselves, all small here, are left out.
+    """
+    active = 0.0
+    for name, weight in model.named_parameters():
+        if weight.requires_grad or "embed_tokens" in name:
+            continue
+        share = model.config.num_experts_per_tok / model.config.num_experts if ".experts." in name else 1.0
+        active += weight.numel() * share
+    return 4.0 * active * tokens
+
+
+def write_profile(folder: Path, variant: str, device: str, step: Any) -> None:
+    """Write ``<variant>.txt`` (operations by their own time) and ``<variant>.json`` (a trace) of one step."""
+    from torch.profiler import ProfilerActivity, profile
+
+    folder.mkdir(parents=True, exist_ok=True)
+    kinds = [ProfilerActivity.CPU] + [ProfilerActivity.CUDA] * (device == "cuda")
+    with profile(activities=kinds, profile_memory=True) as recorded:
+        step()
+        clock(device)
+    stem = folder / variant.replace(", ", "_").replace(" ", "_")
+    order = f"self_{device}_time_total"
+    stem.with_suffix(".txt").write_text(recorded.key_averages().table(sort_by=order, row_limit=40))
+    recorded.export_chrome_trace(str(stem.with_suffix(".json")))
 
 
 def random_model(layers: int, device: str) -> Qwen3MoeForCausalLM:
