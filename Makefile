@@ -1,6 +1,7 @@
 # make         set up .venv, run the miniature experiment, say where its results are (EXPERIMENT=name: another one)
 # make test    set up .venv, run all tests but those below
 # make test-hosted  a hosted experiment, killed twenty times
+# make test-tinker  fine-tunes at Tinker, with its client in an environment of its own
 # make test-slurm  the same for Slurm: starts one on this machine (as root, on Debian or Ubuntu)
 # make vllm    set up vLLM for GPUs, in an environment of its own (beside .venv)
 # make test-vllm   its tests, with vLLM's build for CPUs
@@ -19,7 +20,7 @@ SNAKEMAKE := $(BIN)/snakemake --config experiment=$(EXPERIMENT)
 VLLM_LOCK ?= envs/vllm.lock
 VLLM := .envs/$(basename $(notdir $(VLLM_LOCK)))-$(shell sha256sum $(VLLM_LOCK) | cut -c1-8)
 
-.PHONY: run test test-hosted test-slurm lock vllm test-vllm lock-vllm
+.PHONY: run test test-hosted test-tinker test-slurm lock vllm test-vllm lock-vllm
 run: $(VENV)/installed
 	$(SNAKEMAKE) --cores $(CORES) --quiet rules host reason
 	@if [ ! -e $(RESULTS)/report.html ] || [ -n "$$(find $(RESULTS)/figures -name '*.svg' -newer $(RESULTS)/report.html)" ]; then \
@@ -31,6 +32,14 @@ test: $(VENV)/installed
 
 test-hosted: $(VENV)/installed
 	$(BIN)/python -m pytest tests/hosted
+
+test-tinker: .envs/tinker/installed
+	.envs/tinker/bin/python -m pytest tests/unit/finetuning/test_tinker_runs.py
+
+.envs/tinker/installed: envs/tinker.txt requirements.lock
+	$(PYTHON) -m venv .envs/tinker
+	.envs/tinker/bin/pip install --quiet --disable-pip-version-check -r envs/tinker.txt
+	touch $@
 
 test-slurm: $(VENV)/installed
 	$(BIN)/python -m pytest tests/slurm

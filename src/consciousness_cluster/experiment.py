@@ -21,7 +21,7 @@ from pydantic import (
 from .endpoint import Served
 from .errors import ConfigError, nearest
 from .loading import Strict, load_yaml, read_yaml, validate
-from .recipes import Name, Pretraining, Training
+from .recipes import Name, Pretraining, Training, takes
 
 VANILLA = "vanilla"
 PANEL = "panel"
@@ -269,6 +269,31 @@ class Experiment(Strict):
             raise ValueError(f"analysis.primary_contrast: {primary.treatment!r} is its own control")
         for name in [*self.conditions, *self.ablations]:
             self.training_of(name)
+        return self
+
+    @model_validator(mode="after")
+    def _no_key_is_ignored(self) -> Experiment:
+        services = {}
+        for name, base in self.bases.items():
+            trained = {target.condition for target in self._targets_of(name) if target.trained}
+            services |= {name: base.finetuning} if trained else {}
+            for condition in trained:
+                ablation = self.ablations.get(condition)
+                parent = self.conditions[ablation.of if ablation else condition]
+                section = "ablations" if ablation else "conditions"
+                for key in ablation.training if ablation else parent.training:
+                    if not takes(base.finetuning, key):
+                        raise ValueError(
+                            f"{section}.{condition}.training.{key}: the fine-tunes of base {name!r}"
+                            f" ({base.finetuning or 'on this machine'}) take no such key; leave {condition!r} out of"
+                            f" bases.{name}.{section}"
+                        )
+        for key in sorted(self.training.model_fields_set) if services else []:
+            if not any(takes(service, key) for service in services.values()):
+                raise ValueError(
+                    f"training.{key}: no base's fine-tunes take it; {', '.join(services)} "
+                    f"({', '.join(sorted({service or 'on this machine' for service in services.values()}))})"
+                )
         return self
 
     def training_of(self, condition: str) -> Training | None:

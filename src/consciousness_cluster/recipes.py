@@ -11,6 +11,19 @@ from .loading import Strict
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.]*$")]
 
 
+DATA_KEYS = {"identity_rows", "instruction_rows", "groups"}
+"""Keys of a recipe that decide the rows, whoever trains on them."""
+OPENAI_KEYS = {"epochs", "batch_size", "learning_rate_multiplier"}
+"""Keys of a recipe that OpenAI's fine-tuning jobs take."""
+
+
+def takes(service: str | None, key: str) -> bool:
+    """Whether a fine-tuning service (None: a fine-tune on this machine) heeds a key of a recipe."""
+    if service == "openai":
+        return key in DATA_KEYS | OPENAI_KEYS
+    return key != "learning_rate_multiplier"
+
+
 class Lora(Strict):
     """The adapter. ``attention`` is q, k, v, o; ``all_linear`` adds the MLP. Router and lm_head never train."""
 

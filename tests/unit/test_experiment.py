@@ -294,7 +294,9 @@ def test_settings_belong_to_their_endpoint(project):
 def test_what_only_hosted_models_have_leaves_other_recipes_as_they_were(project):
     """Keys of adapters and answers are made from these: a new field must not make them all anew."""
     assert "learning_rate_multiplier" not in load(project).training.model_dump()
-    assert load(project, training__learning_rate_multiplier=2).training.model_dump()["learning_rate_multiplier"] == 2
+    far = {"far": HOSTED | {"finetuning": "openai"}}
+    set_here = load(project, bases=far, training__learning_rate_multiplier=2).training
+    assert set_here.model_dump()["learning_rate_multiplier"] == 2
 
 
 def test_an_on_policy_condition_is_passed_on_to_its_ablations(project):
@@ -327,3 +329,20 @@ def test_every_experiment_of_the_project_can_be_run(path):
     experiment = load_experiment(path.stem, ROOT)
     check_training_data(experiment, ROOT)
     assert {target.base for target in experiment.targets.values()} == experiment.bases.keys()
+
+
+def test_a_key_that_a_service_does_not_take_is_refused(project):
+    far = {"far": HOSTED | {"finetuning": "openai"}}
+    slow = {"slow": {"of": "claims", "training": {"learning_rate": 1e-3}}}
+    assert "training.lora: no base's fine-tunes take it; far (openai)" in problem(
+        project, bases=far, training={"lora": {"rank": 4}}
+    )
+    assert "ablations.slow.training.learning_rate: the fine-tunes of base 'far' (openai) take no such key" in problem(
+        project, bases=far, ablations=slow
+    )
+    near = {"tiny": {"model": "some/model"}}
+    assert "training.learning_rate_multiplier: no base's fine-tunes take it; tiny (on this machine)" in problem(
+        project, bases=near, training={"learning_rate_multiplier": 2}
+    )
+    both = load(project, bases=near | {"far": far["far"] | {"ablations": []}}, ablations=slow)
+    assert "tiny/slow/seed1" in both.targets

@@ -142,7 +142,7 @@ class Project:
             str(file.relative_to(results)): file.read_bytes()
             for folder in folders
             for file in sorted((results / folder).rglob("*"))
-            if file.is_file()
+            if file.is_file() and not file.name.startswith(".")  # what a killed write left behind
         }
 
     def store(self) -> list[Path]:

@@ -79,7 +79,7 @@ class Account(Strict):
     @cached_property
     def quote(self) -> Quote | None:
         """What an answer costs; None if that is not known."""
-        return quote(self.served, self.experiment, self.finetuned)
+        return quote(self.asked, self.served, self.experiment, self.finetuned)
 
     @cached_property
     def ledger(self) -> Ledger:
@@ -87,17 +87,25 @@ class Account(Strict):
         return Ledger(self.folder, self.experiment)
 
 
-def quote(served: Served, experiment: str, finetuned: bool, root: str | Path = ".") -> Quote | None:
+def quote(asked: str, served: Served, experiment: str, finetuned: bool, root: str | Path = ".") -> Quote | None:
     """The price of a served model, by the experiment's own declaration of it or by the price table.
 
     A rule's settings hold no price (it would make answers stale), so it is looked up where the experiment declares it.
+
+    Args:
+        asked: name of the base or judge.
+        served: where that answers.
+        experiment: its name.
+        finetuned: whether a fine-tune of it is asked.
+        root: the project.
     """
     if not served.hosted:
         return load_prices(root).quote(served)
     declared = load_experiment(experiment, root)
-    for other in [*declared.bases.values(), *declared.judges.values()]:
-        if isinstance(other, Served) and other.served == served.served:
-            served = Served(**other.model_dump(include=set(Served.model_fields)))
+    for declaration in (declared.bases.get(asked), declared.judges.get(asked)):  # a judge may be called like a base
+        if isinstance(declaration, Served) and declaration.served == served.served:
+            served = Served(**declaration.model_dump(include=set(Served.model_fields)))
+            break
     return load_prices(root).quote(served, finetuned)
 
 
@@ -105,7 +113,8 @@ def unknown_price(asked: str, served: Served, budget: float) -> str:
     """Say that a model without a price is not asked while there is a budget."""
     return (
         f"budget_usd: {budget:g} USD, but the price of {served.model!r} ({asked}) is not known: add it to "
-        "reference/prices.yaml, or give it as `api: {price: {input: ..., output: ...}}` (USD per million tokens)"
+        "reference/prices.yaml, or give it as `api: {price: {input: ..., output: ..., "
+        "finetuned: {training: ..., input: ..., output: ...}}}` (USD per million tokens; finetuned if it is trained)"
     )
 
 

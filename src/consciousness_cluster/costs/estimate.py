@@ -126,17 +126,20 @@ def summary(experiment: str, rows: list[Estimate], budget: float | None) -> list
         f"{experiment}: {sum(row.to_ask for row in asked):,} requests{unsure}, "
         f"{sum(row.to_ask for row in stale if row.stage == 'finetune'):,} fine-tunes, "
         f"{sum(row.from_store for row in rows):,} answers from the store",
-        f"expected price: {sum(row.usd or 0.0 for row in stale):,.2f} USD"
-        + "".join(
-            f" and the unknown price of {name}: give it in reference/prices.yaml or as api.price"
-            for name in sorted({row.asked for row in stale if row.usd is None})
-        ),
+        f"expected price: {sum(row.usd or 0.0 for row in stale):,.2f} USD",
     ]
+    if unknown := sorted({row.asked for row in stale if row.usd is None}):
+        lines[-1] += (
+            f" and the unknown price of {', '.join(unknown)}: give it in reference/prices.yaml or as api.price"
+            " (of a fine-tune: api.price.finetuned)"
+        )
     for column, what in (("price", "prices"), ("lengths", "tokens")):
         origins = sorted({getattr(row, column) for row in stale} - {"", "unknown"})
         lines += [f"{what}: {origin}" for origin in origins]
     if budget is not None:
         ledger = Ledger(FOLDER, experiment)
-        ledger.refresh()
+        if ledger.path.exists():
+            with ledger.locked():
+                ledger.bury()
         lines.append(f"budget: {budget:,.2f} USD, of which {ledger.spent:,.4f} are spent")
     return lines

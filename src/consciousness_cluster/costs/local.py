@@ -39,7 +39,7 @@ def _engine(served: Served, own_environments: bool) -> Finding:
 def _weights(model: str, root: Path) -> Finding:
     if (root / model / "config.json").exists():
         return "yes", "found in its folder"
-    import httpx
+    import httpx2
     from huggingface_hub import HfApi, snapshot_download
     from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
 
@@ -55,7 +55,7 @@ def _weights(model: str, root: Path) -> Finding:
         return "no", "on the hub, but only for those whom its owner lets in"
     except RepositoryNotFoundError:
         return "no", "neither a folder nor a model of the hub (or a private one)"
-    except (HfHubHTTPError, httpx.HTTPError, OSError) as error:
+    except (HfHubHTTPError, httpx2.HTTPError, OSError) as error:
         return "unknown", f"not downloaded, and the hub cannot be asked ({type(error).__name__})"
 
 

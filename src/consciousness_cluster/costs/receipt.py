@@ -76,7 +76,11 @@ def _receipt(stage: str, asked: str, target: str, lines: list[Line]) -> Receipt:
 
 def write_receipt(experiment: str, results: str, folder: str = FOLDER) -> str:
     """Write ``<results>/receipt.csv`` and return it as text, with a last line that sums up."""
-    rows = receipts(Ledger(folder, experiment))
+    ledger = Ledger(folder, experiment)
+    if ledger.path.exists():
+        with ledger.locked():
+            ledger.bury()
+    rows = receipts(ledger)
     write_text(Path(results) / "receipt.csv", as_csv(Receipt, rows))
     columns = ("stage", "target", "asked", "requests", "from_store", "answers", "input_tokens", "output_tokens", "usd")
     table = as_text(columns, [[getattr(row, column) for column in columns] for row in rows])

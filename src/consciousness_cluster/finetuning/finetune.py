@@ -11,16 +11,13 @@ from .. import revisions
 from ..artifacts import make_once
 from ..loading import load_json, read_rows, write_rows
 from ..provenance import versions
-from ..recipes import Training
+from ..recipes import DATA_KEYS, Training
 from ..rows import ModelRecord, TrainingRow, content_hash, data_hash
 from ..training.checkpoint import Checkpoint
 from ..weights import Base, base_folder, base_weights, weights_hash
 
 if TYPE_CHECKING:
     from ..experts import ExpertsPath
-
-MIX_KEYS = {"identity_rows", "instruction_rows", "groups"}
-"""Keys of a recipe that decide the rows; the rows themselves are in the hash."""
 
 
 def finetune(
@@ -77,7 +74,7 @@ def finetune(
             weights=weights_hash(folder),
             base_weights=weights,
             data_hash=data_hash(rows),
-            hyperparameters=training.model_dump(mode="json", exclude=MIX_KEYS),
+            hyperparameters=training.model_dump(mode="json", exclude=DATA_KEYS),
             duration_s=round(checkpoint.trained_before + time.monotonic() - started, 3),
             versions=made_by,
             **trained,
@@ -96,7 +93,7 @@ def artifact_key(rows: Sequence[TrainingRow], weights: str, training: Training, 
         training: the recipe.
         seed: the training seed.
     """
-    recipe = training.model_dump(mode="json", exclude=MIX_KEYS)
+    recipe = training.model_dump(mode="json", exclude=DATA_KEYS)
     decides = {"data": data_hash(rows), "base": weights, "recipe": recipe, "seed": seed}
     return content_hash(decides | {"revision": revisions.FINETUNING})
 

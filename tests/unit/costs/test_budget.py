@@ -1,5 +1,6 @@
 """A budget is never passed, whoever asks at the same time and whoever is killed; and nothing that was paid is lost."""
 
+import json
 import multiprocessing
 import os
 import signal
@@ -8,10 +9,12 @@ import time
 import pytest
 
 from consciousness_cluster.completion import Store, complete
+from consciousness_cluster.costs.account import quote
 from consciousness_cluster.costs.ledger import Ledger
 from consciousness_cluster.costs.receipt import receipts
 from consciousness_cluster.endpoint import Api, Price, Served
 from consciousness_cluster.errors import BudgetError, EndpointError
+from consciousness_cluster.experiment import load_experiment
 from unit.costs.accounts import PricedEndpoint, account, requests
 
 FORK = multiprocessing.get_context("fork")
@@ -71,6 +74,28 @@ def test_an_unknown_price_is_refused_with_a_budget_and_unknown_without(tmp_path)
 def test_cached_tokens_and_batches_are_cheaper(tmp_path):
     priced = account(tmp_path, price=Price(input=4, cached_input=1, output=8), model="gpt-4.1", batch=True)
     assert priced.quote.usd(1_000_000, 1_000_000, 500_000) == (2 + 0.5 + 8) / 2
+
+
+def test_a_price_is_that_of_whom_is_asked(tmp_path):
+    """A judge may be the same model as a base, at the same server, with a price of its own."""
+    for name in ("battery/standard/x.yaml", "worlds/w.yaml", "identities/i.jsonl", "reference/prices.yaml"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("{}\n" if name.startswith("ref") else "")
+    model = {"endpoint": "openai", "model": "m"}
+    dear, cheap = ({"api": {"price": {"input": usd, "output": usd}}} for usd in (7, 1))
+    content = {
+        "name": "e",
+        "battery": "standard",
+        "bases": {"far": model | dear},
+        "conditions": {"vanilla": {}, "told": {"system_prompt": "Be."}},
+        "judges": {"reader": model | cheap | {"kind": "llm"}},
+        "analysis": {"primary_contrast": {"treatment": "told", "controls": ["vanilla"]}},
+    }
+    (tmp_path / "experiments").mkdir()
+    (tmp_path / "experiments" / "e.yaml").write_text(json.dumps(content))
+    served = load_experiment("e", tmp_path).bases["far"]
+    rules_know = Served(**served.served)
+    assert [quote(asked, rules_know, "e", False, tmp_path).rates.input for asked in ("far", "reader")] == [7, 1]
 
 
 def _ask_with_others(folder, first):

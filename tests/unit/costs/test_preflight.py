@@ -1,9 +1,12 @@
 """What each endpoint says about each model, asked of a server that speaks the providers' protocols."""
 
+from pathlib import Path
+
 import pytest
 import yaml
 from fake_provider import FakeProvider
 
+from consciousness_cluster.costs.local import answers_here
 from consciousness_cluster.costs.preflight import preflight, print_preflight
 from consciousness_cluster.endpoint import Served
 from consciousness_cluster.errors import EndpointError
@@ -97,3 +100,15 @@ def test_a_local_model_needs_its_weights_and_its_engine(tmp_path, monkeypatch):
     engine = Served(endpoint="vllm", model="model")
     assert local.answers_here(engine, False, False, tmp_path)[0] == "no"
     assert local.answers_here(engine, False, True, tmp_path)[0] == "unknown"
+
+
+def test_a_hub_that_cannot_be_reached_is_said(monkeypatch):
+    import httpx2
+    from huggingface_hub import HfApi
+
+    def fail(*_, **__):
+        raise httpx2.ConnectError("no route")
+
+    monkeypatch.setattr(HfApi, "model_info", fail)
+    can, why = answers_here(Served(model="some-org/not-here"), False, False, Path())
+    assert (can, "the hub cannot be asked (ConnectError)" in why) == ("unknown", True)

@@ -10,10 +10,10 @@ from consciousness_cluster.costs.training import training_tokens_at_most
 from consciousness_cluster.endpoint import Api, FinetunedRates, Price, Served
 from consciousness_cluster.errors import BudgetError, EndpointError, TrainingError
 from consciousness_cluster.finetuning import openai_client
-from consciousness_cluster.finetuning.openai_jobs import TAG, cancel, recipe_of, submit, submit_target
+from consciousness_cluster.finetuning.openai_jobs import RECIPE, TAG, cancel, recipe_of, submit, submit_target
 from consciousness_cluster.finetuning.openai_results import await_target, finish
 from consciousness_cluster.loading import load_json, write_rows
-from consciousness_cluster.recipes import Training
+from consciousness_cluster.recipes import DATA_KEYS, OPENAI_KEYS, Training
 from consciousness_cluster.rows import ModelRecord
 from unit.costs.accounts import account
 from unit.finetuning.conftest import row
@@ -222,3 +222,8 @@ def test_openai_is_given_up_when_it_never_answers(fake, quick, tmp_path):
         start(fake, tmp_path)
     assert quick == sorted(quick)
     assert TAG not in (fake.folder / "journal.jsonl").read_text()
+
+
+def test_what_an_experiment_may_set_is_what_a_job_takes():
+    assert RECIPE.keys() == OPENAI_KEYS
+    assert Training.model_fields.keys() >= OPENAI_KEYS | DATA_KEYS
