@@ -74,6 +74,12 @@ else:
         raise WorkflowError(str(error)) from None
 
 
+# Jobs that wait for a model behind an API take no core; so many of them wait at once: for answers, and for fine-tunes.
+# (In profiles/default they would replace the resources of another profile, such as its one GPU.)
+for name in ("api_jobs", "remote_jobs"):
+    if name not in workflow.global_resources:
+        workflow.register_resource(name, 8)
+
 # Rules that look at results and change none: they run beside a run that is under way.
 COST_RULES = {"preflight", "estimate", "receipt"}
 

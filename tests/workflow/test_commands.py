@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from fake_provider import FakeProvider
 from safetensors.torch import load_file
 
@@ -231,6 +232,14 @@ def test_a_failed_job_names_its_log(project):
     assert run.code != 0
     assert "seed1.jsonl: line 1: messages: missing, but required" in run.text
     assert "results/small/logs/finetune/tiny/conscious_claiming/seed1.log" in run.text
+
+
+def test_the_default_profile_takes_nothing_from_another():
+    """It is applied on top of another profile and replaces whole keys: the workstation's one GPU, for instance."""
+    default = yaml.safe_load((ROOT / "profiles/default/config.yaml").read_text())
+    for other in ("slurm", "workstation"):
+        own = yaml.safe_load((ROOT / "profiles" / other / "config.yaml").read_text())
+        assert not default.keys() & own.keys()
 
 
 def test_every_rule_is_run_by_some_test(finished):
