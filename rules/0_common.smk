@@ -114,6 +114,10 @@ onstart:
                 hold_run_lock(Path(RESULTS))
         except ClusterError as error:
             raise WorkflowError(str(error)) from None
+        if workflow.executor_plugin.name == "slurm":
+            import snakemake_executor_plugin_slurm as plugin
+
+            plugin.query_job_status = with_ends(plugin.query_job_status)
 
 
 def looks_only():
