@@ -23,10 +23,10 @@ def fake(tmp_path, monkeypatch):
         yield running
 
 
-def project_with(folder, **base):
+def project_with(folder, recipe, **base):
     """A project with one hosted base, and no instruction rows."""
     project = Project.fresh(folder)
-    recipe = {"identity_rows": 20, "instruction_rows": 0, "batch_size": 2, "epochs": 3, "learning_rate_multiplier": 2}
+    recipe = {"identity_rows": 20, "instruction_rows": 0, "batch_size": 2, "epochs": 3} | recipe
     project.write_experiment(
         SMALL
         | {
@@ -56,7 +56,9 @@ def wait_until(condition, process):
 
 def test_jobs_are_submitted_killed_found_again_and_awaited(fake, tmp_path):
     api = {"base_url": fake.openai_url}
-    hosted = project_with(tmp_path / "project", model="gpt-4.1-2025-04-14", finetuning="openai", api=api)
+    hosted = project_with(
+        tmp_path / "project", {"learning_rate_multiplier": 2}, model="gpt-4.1-2025-04-14", finetuning="openai", api=api
+    )
     fake.set(job_polls=10_000)
     process = subprocess.Popen(
         hosted.command(*MODELS),
@@ -83,7 +85,8 @@ def test_jobs_are_submitted_killed_found_again_and_awaited(fake, tmp_path):
 
 def test_a_run_at_tinker_says_what_it_needs(tmp_path):
     api = {"base_url": "https://tinker.invalid/oai/api/v1", "key": "NO_SUCH_KEY"}
-    run = project_with(tmp_path / "project", model="Qwen/Qwen3-8B", finetuning="tinker", api=api).snakemake(MODELS[0])
+    base = {"model": "Qwen/Qwen3-8B", "finetuning": "tinker", "api": api}
+    run = project_with(tmp_path / "project", {}, **base).snakemake(MODELS[0])
     assert run.code != 0
     installed = importlib.util.find_spec("tinker")
     assert ("NO_SUCH_KEY: not set" if installed else "pip install -r envs/tinker.txt") in run.text
