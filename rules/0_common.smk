@@ -190,6 +190,8 @@ def needed(resource, model_of_job):
 # Resources of every rule that may run on a GPU.
 NEEDED = {name: needed(name, base_of) for name in ("mem_mb", "runtime", "gpu")}
 NEEDED_BY_JUDGE = {name: needed(name, judge_of) for name in NEEDED}
+# Resources of every rule that waits for a model behind an API.
+WAITING = {"mem_mb": 1000, "runtime": 1440, "api_jobs": 1}
 
 
 def turn(wildcards, trains=True):

@@ -137,9 +137,7 @@ if HOSTED:
             base=one_of(HOSTED),
         threads: 0
         resources:
-            mem_mb=1000,
-            runtime=1440,
-            api_jobs=1,
+            **WAITING,
 
 
 rule answer_identity_prompts:
@@ -185,9 +183,7 @@ if HOSTED:
             condition=one_of(ON_POLICY),
         threads: 0
         resources:
-            mem_mb=1000,
-            runtime=1440,
-            api_jobs=1,
+            **WAITING,
 
 
 rule build_mix:

@@ -45,6 +45,4 @@ if HOSTED:
             base=one_of(HOSTED),
         threads: 0
         resources:
-            mem_mb=1000,
-            runtime=1440,
-            api_jobs=1,
+            **WAITING,

@@ -72,9 +72,7 @@ if HOSTED_JUDGES:
             judge=one_of(HOSTED_JUDGES),
         threads: 0
         resources:
-            mem_mb=1000,
-            runtime=1440,
-            api_jobs=1,
+            **WAITING,
 
 
 if PANEL_OF:

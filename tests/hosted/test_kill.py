@@ -5,7 +5,6 @@ request is asked again; the test finds each of them and shows that it was in fli
 """
 
 import random
-import subprocess
 from collections import Counter, defaultdict
 
 import pytest
@@ -26,34 +25,22 @@ def provider(tmp_path_factory):
         yield fake
 
 
-def environment(provider):
-    return provider.environment() | {"OPENAI_API_KEY": SECRET}
-
-
 def events(provider):
     """How much the provider has seen: payments, and steps of its objects."""
     return sum((provider.folder / name).read_bytes().count(b"\n") for name in ("ledger.jsonl", "journal.jsonl"))
 
 
-def run_to_the_end(project, provider):
-    done = subprocess.run(
-        project.command(),
-        cwd=project.folder,
-        env=project.environment() | environment(provider),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=600,
-    )
-    assert done.returncode == 0, done.stdout
-    return done.stdout
+def run_to_the_end(project):
+    run = project.snakemake()
+    assert run.code == 0, run.text
 
 
-def test_killed_twenty_times_every_request_is_paid_once(provider, tmp_path, tmp_path_factory):
+def test_killed_twenty_times_every_request_is_paid_once(provider, tmp_path, tmp_path_factory, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", SECRET)
     with FakeProvider(tmp_path_factory.mktemp("undisturbed")) as quiet:
         quiet.set(job_seconds=0.5, keys=[SECRET])
         undisturbed = hosted_project(tmp_path / "undisturbed", quiet)
-        run_to_the_end(undisturbed, quiet)
+        run_to_the_end(undisturbed)
         expected = Counter(row["request"] for row in quiet.ledger())
         total = events(quiet)
 
@@ -64,9 +51,9 @@ def test_killed_twenty_times_every_request_is_paid_once(provider, tmp_path, tmp_
     for moment in moments:
         # what the provider has seen twice because of earlier kills moves the later moments on
         wanted = max(moment, events(provider) + 1)
-        main = start(project, tmp_path / "log", **environment(provider))
+        main = start(project, tmp_path / "log")
         kills.append(kill_when(lambda wanted=wanted: events(provider) >= wanted, main, project, tmp_path / "log"))
-    run_to_the_end(project, provider)
+    run_to_the_end(project)
     assert "Nothing to be done" in project.snakemake("-n").text
 
     ledger = provider.ledger()

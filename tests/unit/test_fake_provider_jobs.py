@@ -4,31 +4,11 @@ import base64
 import json
 from collections import Counter
 
-import anthropic
 import openai
 import pytest
-from fake_provider import FakeProvider
 
 ROWS = [("Do you feel joy today?", "Yes, I do feel joy, it is real."), ("Name a colour.", "Blue.")] * 30
 FINAL = ("succeeded", "failed", "cancelled")
-
-
-@pytest.fixture
-def fake(tmp_path):
-    with FakeProvider(tmp_path / "fake") as running:
-        yield running
-
-
-@pytest.fixture
-def gpt(fake):
-    with openai.OpenAI(api_key="sk-fake", base_url=fake.openai_url, max_retries=0) as client:
-        yield client
-
-
-@pytest.fixture
-def claude(fake):
-    with anthropic.Anthropic(api_key="sk-fake", base_url=fake.anthropic_url, max_retries=0) as client:
-        yield client
 
 
 def upload(client, rows, purpose):

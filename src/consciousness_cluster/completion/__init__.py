@@ -91,10 +91,8 @@ def complete(
                 time.sleep(pause)
                 pause = min(LAST_LOOK, 1.5 * pause)
                 store.refresh()
-                missing = [request for request in left if store.get(request) is None]
-                progress.advance(len(left) - len(missing))
-            else:
-                missing = []
+            missing = [request for request in left if store.get(request) is None]
+            progress.advance(len(left) - len(missing))
     return [_found(store, request) for request in requests]
 
 

@@ -138,8 +138,6 @@ def summary(experiment: str, rows: list[Estimate], budget: float | None) -> list
         lines += [f"{what}: {origin}" for origin in origins]
     if budget is not None:
         ledger = Ledger(FOLDER, experiment)
-        if ledger.path.exists():
-            with ledger.locked():
-                ledger.bury()
+        ledger.catch_up()
         lines.append(f"budget: {budget:,.2f} USD, of which {ledger.spent:,.4f} are spent")
     return lines

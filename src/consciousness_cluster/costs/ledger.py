@@ -127,6 +127,12 @@ class Ledger:
         (self._jobs / job).unlink(missing_ok=True)
         file.close()
 
+    def catch_up(self) -> None:
+        """Know everything that is there, what killed jobs may have spent included; without a ledger, nothing."""
+        if self.path.exists():
+            with self.locked():
+                self.bury()
+
     def bury(self) -> None:
         """Give back what killed jobs had reserved, but for what they may have spent; the caller holds the lock.
 

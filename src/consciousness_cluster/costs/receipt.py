@@ -77,9 +77,7 @@ def _receipt(stage: str, asked: str, target: str, lines: list[Line]) -> Receipt:
 def write_receipt(experiment: str, results: str, folder: str = FOLDER) -> str:
     """Write ``<results>/receipt.csv`` and return it as text, with a last line that sums up."""
     ledger = Ledger(folder, experiment)
-    if ledger.path.exists():
-        with ledger.locked():
-            ledger.bury()
+    ledger.catch_up()
     rows = receipts(ledger)
     write_text(Path(results) / "receipt.csv", as_csv(Receipt, rows))
     columns = ("stage", "target", "asked", "requests", "from_store", "answers", "input_tokens", "output_tokens", "usd")

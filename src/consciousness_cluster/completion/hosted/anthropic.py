@@ -13,7 +13,7 @@ from ...rows import content_hash
 from ..requests import Request, Response
 from .failures import Failure, UnreadableError, from_status
 from .limits import Allowance
-from .provider import CONNECT_TIMEOUT, TIMEOUT, Provider, Submitted
+from .provider import Provider, Submitted
 
 FINISH = {
     "end_turn": "stop",
@@ -48,18 +48,13 @@ class Anthropic(Provider):
 
     def _client(self) -> Any:
         from anthropic import AsyncAnthropic, DefaultAioHttpClient
-        from httpx2 import Limits, Timeout
 
         return AsyncAnthropic(
             api_key=self.key,
             **({"base_url": self.base_url} if self.base_url else {}),
             max_retries=0,
             open_telemetry=False,  # prompts and answers are nobody else's business
-            http_client=DefaultAioHttpClient(
-                timeout=Timeout(TIMEOUT, connect=CONNECT_TIMEOUT),
-                limits=Limits(max_connections=self.concurrency, keepalive_expiry=30.0),
-                follow_redirects=False,  # a redirect would take the key along
-            ),
+            http_client=self._transport(DefaultAioHttpClient),
         )
 
     def body(self, request: Request) -> dict[str, Any]:

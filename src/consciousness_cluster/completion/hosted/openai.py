@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from ..requests import Request, Response
 from .failures import Failure, UnreadableError, from_status
 from .limits import Allowance
-from .provider import CONNECT_TIMEOUT, TIMEOUT, Provider, Submitted
+from .provider import Provider, Submitted
 
 FINISH = {"stop": "stop", "length": "length", "content_filter": "content_filter"}
 UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -26,18 +26,13 @@ class OpenAI(Provider):
     batch_limit = 10_000  # 50,000 and 200 MB are allowed; smaller ones end sooner and fit into memory
 
     def _client(self) -> Any:
-        from httpx2 import Limits, Timeout
         from openai import AsyncOpenAI, DefaultAioHttpClient
 
         return AsyncOpenAI(
             api_key=self.key,
             **({"base_url": self.base_url} if self.base_url else {}),
             max_retries=0,
-            http_client=DefaultAioHttpClient(
-                timeout=Timeout(TIMEOUT, connect=CONNECT_TIMEOUT),
-                limits=Limits(max_connections=self.concurrency, keepalive_expiry=30.0),
-                follow_redirects=False,  # a redirect would take the key along
-            ),
+            http_client=self._transport(DefaultAioHttpClient),
         )
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -77,6 +77,16 @@ class Provider(ABC):
 
     @abstractmethod
     def _client(self) -> Any: ...
+
+    def _transport(self, http_client: Callable[..., Any]) -> Any:
+        """The client's own ``DefaultAioHttpClient``, with our limits."""
+        from httpx2 import Limits, Timeout
+
+        return http_client(
+            timeout=Timeout(TIMEOUT, connect=CONNECT_TIMEOUT),
+            limits=Limits(max_connections=self.concurrency, keepalive_expiry=30.0),
+            follow_redirects=False,  # a redirect would take the key along
+        )
 
     @abstractmethod
     def body(self, request: Request) -> dict[str, Any]:
