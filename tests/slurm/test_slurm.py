@@ -65,6 +65,11 @@ def slurm(*command):
     subprocess.run(command, check=True)
     time.sleep(120)
 
+def prompted_is_over():
+    queue = subprocess.run(["squeue", "--noheader", "--format=%k"], capture_output=True, text=True, check=True)
+    made = Path("results/small/samples/tiny/prompted/seed0.jsonl").exists()
+    return made and "rule_sample_wildcards_tiny_prompted_0" not in queue.stdout
+
 def urgent(node, *need):
     slurm("sbatch", "--partition=urgent", f"--nodelist={node}", *need, "--output=/dev/null", "--wrap=true")
 
@@ -72,6 +77,10 @@ def time_out_then_be_requeued():
     if once("time"):
         slurm("scontrol", "update", f"JobId={ME}", "EndTime=now")
     if once("requeued"):
+        # both GPUs are taken, so not before the other job has met what it is to meet: it would be requeued as well
+        deadline = time.monotonic() + 240
+        while not prompted_is_over() and time.monotonic() < deadline:
+            time.sleep(0.5)
         urgent("g1", "--gpus=2")
 
 def be_cancelled_then_crash():
