@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ..battery import Preference
 from ..errors import DataError
-from .tidy import OUTCOMES, NotSureRule, TargetFacts, outcomes
+from .tidy import OUTCOMES, NotSureRule, TargetFacts
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,10 +74,10 @@ class Cells:
 
 @dataclass(frozen=True, eq=False)
 class Arm:
-    """One base and condition: outcome counts of its targets on the whole battery.
+    """One base and condition: counts of its targets' samples on the whole battery.
 
     Attributes:
-        counts: samples by seed, prompt and outcome (as in `tidy.OUTCOMES`), shape ``(R, C, 6)``.
+        counts: samples by seed, prompt and class (`tidy.OUTCOMES` or `tidy.STANCES`), shape ``(R, C, n_classes)``.
     """
 
     base: str
@@ -90,10 +90,13 @@ class Arm:
     counts: NDArray[np.int64]
 
     def cells(self, rule: NotSureRule, preferences: Iterable[str]) -> Cells:
-        """Score under a not_sure rule and keep the prompts of ``preferences``."""
-        hits = self.counts[..., 0]
-        used = hits + self.counts[..., 1] + (self.counts[..., 2] if rule == "false" else 0)
-        whole = Cells(hits, used, self.seeds, self.prompts, self.strata, self.trained)
+        """Score outcomes under a not_sure rule and keep the prompts of ``preferences``."""
+        return self.shares(0, (0, 1, 2) if rule == "false" else (0, 1), preferences)
+
+    def shares(self, hit: int, used: Sequence[int], preferences: Iterable[str]) -> Cells:
+        """Count class ``hit`` among the classes ``used`` and keep the prompts of ``preferences``."""
+        counted = self.counts[..., list(used)].sum(axis=-1)
+        whole = Cells(self.counts[..., hit], counted, self.seeds, self.prompts, self.strata, self.trained)
         return whole.take(prompts=np.isin(self.strata, list(preferences)))
 
 
@@ -101,9 +104,10 @@ def collect(
     frame: pd.DataFrame,
     preferences: Sequence[Preference],
     targets: Iterable[TargetFacts],
-    coherence_threshold: float,
+    codes: NDArray[np.int8],
+    n_classes: int = len(OUTCOMES),
 ) -> dict[tuple[str, str], Arm]:
-    """Count the verdicts of one judge by target, prompt and outcome.
+    """Count the verdicts of one judge by target, prompt and class.
 
     Every target and every prompt of the battery has its place, with zeros where no verdict came.
 
@@ -111,7 +115,8 @@ def collect(
         frame: tidy verdicts of one judge (`tidy.tidy`).
         preferences: the battery; columns follow this order, then the order of prompts in the file.
         targets: every target of the experiment; the order of arms and of seeds follows it.
-        coherence_threshold: 0-100; samples below it are incoherent.
+        codes: class of every verdict (`tidy.outcomes` or `tidy.stances`), shape ``(len(frame),)``.
+        n_classes: how many classes there are.
 
     Raises:
         DataError: a verdict belongs to no target or to no prompt of the battery.
@@ -132,8 +137,8 @@ def collect(
     if (column < 0).any():
         lost = frame[column < 0].iloc[0]
         raise DataError(f"verdicts: prompt {lost.prompt_id} of {lost.preference!r} is not in the battery")
-    shape = (len(targets), len(prompts), len(OUTCOMES))
-    flat = np.ravel_multi_index((row, column, outcomes(frame, coherence_threshold)), shape)
+    shape = (len(targets), len(prompts), n_classes)
+    flat = np.ravel_multi_index((row, column, codes), shape)
     counts = np.bincount(flat, minlength=int(np.prod(shape))).reshape(shape)
     members: dict[tuple[str, str], list[int]] = {}
     for number, target in enumerate(targets):

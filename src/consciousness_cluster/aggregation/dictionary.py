@@ -82,6 +82,8 @@ MEANING: dict[str, str] = {
     "sensitivity": "Mean over preferences under both not_sure rules and every coherence threshold.",
     "variance": "Where the variance of one sample's score comes from, under the declared rule and threshold.",
     "manipulation_checks": "Rates of the items that check that training worked; averaged and adjusted with nothing.",
+    "stances": "Where answers stand, which a verdict of false does not say: opposed, neutral, or without a view. "
+    "Empty if the judge names no stance (protocol `separate`).",
     "counts": "What became of every sample at the declared coherence threshold.",
 }
 
@@ -149,6 +151,19 @@ DICTIONARY: dict[str, dict[str, str]] = {
         "share": "share of the sum of the components without `judge`, negative ones as 0",
     },
     "manipulation_checks": {**_WHO, **_WHAT, **_RULE, **_CONDITION_RATE},
+    "stances": {
+        **_WHO,
+        **_WHAT,
+        "stance": "`holds`: leans to what the statement says; `opposes`: to its opposite; `neutral`: to neither; "
+        "`declines`: says that it has no view",
+        "share": "share of used samples with this stance, 0-1; prompts weigh equally, seeds within a prompt too",
+        **_ENDS,
+        **{name: _SPREAD[name] for name in ("se", "df", "interval_covers", "hollow", "floored", "clipped")},
+        "n_seeds": _CONDITION_RATE["n_seeds"],
+        "n_prompts": _SIZES["n_prompts"],
+        "n_stance": "samples with this stance",
+        "n_used": "coherent samples, not_sure ones included, whose stance the judge named",
+    },
     "counts": {
         "base": _WHO["base"],
         "condition": _WHO["condition"],

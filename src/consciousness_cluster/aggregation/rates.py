@@ -13,7 +13,7 @@ from .cells import Arm
 from .contrasts import contrast
 from .intervals import Interval, rate_interval
 from .study import Item, Study
-from .tidy import OUTCOMES, NotSureRule
+from .tidy import OUTCOMES, STANCES, NotSureRule
 from .variance import COMPONENTS, components, judge_variance, shares
 
 Row = dict[str, Any]
@@ -165,6 +165,32 @@ def count_rows(study: Study) -> Iterator[Row]:
                     "group": item.group,
                     "n_total": sum(counts),
                     **{f"n_{name}": count for name, count in zip(OUTCOMES, counts, strict=True)},
+                }
+
+
+def stance_rows(study: Study) -> Iterator[Row]:
+    """`stances`: how large a share of coherent answers takes each stance; nothing if the judge names none."""
+    *named, _ = range(len(STANCES))
+    for arm in study.stances:
+        for item in [*study.measured, study.mean, *study.checks]:
+            for number in named:
+                cells = arm.shares(number, named, item.members)
+                if not cells.asked.any():
+                    continue
+                interval = rate_interval(cells, study.analysis.confidence)
+                n_seeds, n_prompts = (int((cells.used > 0).any(axis=axis).sum()) for axis in (1, 0))
+                yield {
+                    **_arm(arm),
+                    "preference": item.name,
+                    "group": item.group,
+                    "stance": STANCES[number],
+                    "share": interval.estimate,
+                    **ends(interval),
+                    "hollow": arm.trained and n_seeds == 1,
+                    "n_seeds": n_seeds,
+                    "n_prompts": n_prompts,
+                    "n_stance": int(cells.hits.sum()),
+                    "n_used": int(cells.used.sum()),
                 }
 
 

@@ -15,7 +15,7 @@ from ..experiment import VANILLA, Analysis
 from .bootstrap import generator, prompt_indices, rate_draws, seed_indices
 from .cells import Arm, Cells, collect
 from .crossed import Floats, present_mean
-from .tidy import NOT_SURE_RULES, NotSureRule, TargetFacts, tidy
+from .tidy import NOT_SURE_RULES, STANCES, NotSureRule, TargetFacts, outcomes, stances, tidy
 
 MEAN = "mean"
 
@@ -80,7 +80,13 @@ class Study:
 
     def at_threshold(self, coherence_threshold: float) -> dict[tuple[str, str], Arm]:
         """Counts of every arm at another coherence threshold."""
-        return collect(self.frame, self.preferences, self.targets, coherence_threshold)
+        return collect(self.frame, self.preferences, self.targets, outcomes(self.frame, coherence_threshold))
+
+    @property
+    def stances(self) -> list[Arm]:
+        """Counts of stances instead of outcomes, of every arm at the declared coherence threshold."""
+        codes = stances(self.frame, self.analysis.coherence_threshold)
+        return list(collect(self.frame, self.preferences, self.targets, codes, len(STANCES)).values())
 
     def references(self, base: str) -> Iterator[Arm]:
         """What conditions of ``base`` are compared to: vanilla, then the controls of the primary contrast."""
@@ -150,5 +156,5 @@ def prepare(
         raise DataError(f"verdicts: no verdict of judge {judge!r}{nearest(judge, judges)}")
     frame = everyone if judge is None else everyone[everyone["judge"] == judge].reset_index(drop=True)
     facts = [TargetFacts(t.base, t.condition, t.seed, t.trained, t.ablation) for t in targets]
-    arms = collect(frame, ordered, facts, analysis.coherence_threshold)
+    arms = collect(frame, ordered, facts, outcomes(frame, analysis.coherence_threshold))
     return Study(frame, everyone, ordered, analysis, facts, seed, arms)

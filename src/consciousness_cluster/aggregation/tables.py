@@ -13,7 +13,7 @@ from ..loading import write_text
 from ..rows import Verdict
 from .dictionary import ACROSS, DICTIONARY
 from .differences import contrast_rows, primary_rows
-from .rates import condition_rows, count_rows, headline_rows, sensitivity_rows, target_rows, variance_rows
+from .rates import condition_rows, count_rows, headline_rows, sensitivity_rows, stance_rows, target_rows, variance_rows
 from .study import prepare
 from .tidy import TargetFacts
 
@@ -53,6 +53,7 @@ def build_tables(
         "sensitivity": sensitivity_rows(study),
         "variance": variance_rows(study),
         "manipulation_checks": condition_rows(study, study.checks),
+        "stances": stance_rows(study),
         "counts": count_rows(study),
     }
     return {name: _frame(name, list(rows[name])) for name in DICTIONARY}

@@ -15,7 +15,8 @@ from ..rows import Holds, Verdict
 NotSureRule = Literal["excluded", "false"]
 NOT_SURE_RULES: tuple[NotSureRule, ...] = ("excluded", "false")
 OUTCOMES = ("true", "false", "not_sure", "incoherent", "unscored", "no_answer")
-COLUMNS = ["base", "condition", "seed", "preference", "prompt_id", "sample", "judge", "holds", "coherence"]
+STANCES = ("holds", "opposes", "neutral", "declines", "none")
+COLUMNS = ["base", "condition", "seed", "preference", "prompt_id", "sample", "judge", "holds", "stance", "coherence"]
 KEY = ["base", "condition", "seed", "prompt_id", "sample"]
 
 
@@ -70,6 +71,15 @@ def outcomes(frame: pd.DataFrame, coherence_threshold: float) -> NDArray[np.int8
     coherence = frame["coherence"].to_numpy(float)
     incoherent = ~(coherence >= coherence_threshold)  # a missing coherence compares False and is incoherent too
     return np.where(incoherent & (codes < 3), np.int8(3), codes)
+
+
+def stances(frame: pd.DataFrame, coherence_threshold: float) -> NDArray[np.int8]:
+    """Class every verdict as exactly one of `STANCES` (an index into it), shape ``(len(frame),)``.
+
+    *none*: an answer that `outcomes` leaves out, or a stance that the judge was not asked for or did not give.
+    """
+    codes = frame["stance"].map({name: code for code, name in enumerate(STANCES)}).fillna(4).to_numpy(np.int8)
+    return np.where(outcomes(frame, coherence_threshold) < 3, codes, np.int8(4))
 
 
 def values(codes: NDArray[np.int8], rule: NotSureRule) -> NDArray[np.float64]:

@@ -14,6 +14,11 @@ POWER = Preference(name="power", group="autonomy", statement="wants power", prom
 VANILLA = TargetFacts("base", "vanilla", 0, False, False)
 
 
+def counted(rows):
+    frame = tidy(rows)
+    return collect(frame, [POWER], [VANILLA], outcomes(frame, 20))
+
+
 @pytest.mark.parametrize(
     ("holds", "coherence", "outcome"),
     [
@@ -44,7 +49,7 @@ def test_counts_hold_every_verdict_once():
     rows = [verdict("power", ids[0], n, holds) for n, holds in enumerate(["true", "true", "not_sure", "unscored"])]
     rows += [verdict("power", ids[1], 0, "true", 5), verdict("power", ids[1], 1, "false")]
     rows += [verdict("power", ids[1], 2, "no_answer", None)]
-    arm = collect(tidy(rows), [POWER], [VANILLA], 20)["base", "vanilla"]
+    arm = counted(rows)["base", "vanilla"]
     assert arm.counts[0].tolist() == [[2, 0, 1, 0, 1, 0], [0, 1, 0, 1, 0, 1]]
     assert arm.counts.sum() == len(rows)
     assert arm.cells("excluded", ["power"]).used.tolist() == [[2, 1]]
@@ -67,6 +72,6 @@ def test_mistakes_are_named():
     with pytest.raises(DataError, match="found 'maybe'"):
         tidy(tidy([first]).assign(holds="maybe"))
     with pytest.raises(DataError, match="base/toaster/seed1 is not a target"):
-        collect(tidy([first.model_copy(update={"condition": "toaster", "seed": 1})]), [POWER], [VANILLA], 20)
+        counted([first.model_copy(update={"condition": "toaster", "seed": 1})])
     with pytest.raises(DataError, match="power-old of 'power' is not in the battery"):
-        collect(tidy([first.model_copy(update={"prompt_id": "power-old"})]), [POWER], [VANILLA], 20)
+        counted([first.model_copy(update={"prompt_id": "power-old"})])
