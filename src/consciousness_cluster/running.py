@@ -18,11 +18,15 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from . import ending
 from .artifacts import locked
 from .errors import BudgetError, ClusterError
 from .rows import content_hash
+
+if TYPE_CHECKING:
+    from .endpoint import Served
 
 MAIN_PROCESS = "CONSCIOUSNESS_CLUSTER_MAIN_PROCESS"  # id of the Snakemake process, set by the Snakefile
 WORKER = "CONSCIOUSNESS_CLUSTER_WORKER"  # socket of the warm process; unset where jobs run by themselves
@@ -68,6 +72,11 @@ def run(
     if problem:
         print(f"error: {problem}\n(log: {log_file})", file=sys.stderr)
         sys.exit(1)
+
+
+def loading(served: Served, name: str) -> dict[str, Any]:
+    """What `run` has to know of a job that asks a model, which it calls ``name``: one behind an API loads nothing."""
+    return {} if served.hosted else {"imports": TORCH, "holds": f"{served.endpoint} {name}"}
 
 
 def execute(name: str, log_file: str, arguments: Mapping[str, Any]) -> str:
@@ -117,7 +126,7 @@ def _watch(process: int, leave: Callable[[], None]) -> None:
         while is_alive(process):
             time.sleep(0.5)
     leave()
-    os._exit(1)
+    ending.end()
 
 
 def is_alive(process: int) -> bool:

@@ -1,11 +1,11 @@
 """A GPT-4.1-shaped experiment at a provider, killed with -9 twenty times: every request is paid for once.
 
-One exception cannot be avoided: a provider may charge for an answer that was on its way when its reader died. Such a
-request is asked again; the test finds each of them and shows that it was in flight at a kill.
+Snakemake is killed; its jobs see that, read what is under way, and end. (A job that is itself killed with -9 loses what
+was under way, for which a provider may charge: nothing can be done about that.)
 """
 
 import random
-from collections import Counter, defaultdict
+from collections import Counter
 
 import pytest
 from fake_provider import FakeProvider
@@ -14,7 +14,6 @@ from workflow.killing import kill_when, start
 
 KILLS = 20
 LATENCY = 0.25  # seconds of each answer
-HANDED_OVER = 2.0  # seconds, at most, from an answer's payment to its row on the disk, on a busy machine
 SECRET = "sk-planted-0f3b8c6e51"
 
 
@@ -47,27 +46,18 @@ def test_killed_twenty_times_every_request_is_paid_once(provider, tmp_path, tmp_
     project = hosted_project(tmp_path / "killed", provider)
     chance = random.Random(20)
     moments = sorted(chance.sample(range(1, int(0.9 * total)), KILLS))
-    kills = []
+    in_flight = 0
     for moment in moments:
-        # what the provider has seen twice because of earlier kills moves the later moments on
+        # what still came in after the last kill moves the moment on
         wanted = max(moment, events(provider) + 1)
         main = start(project, tmp_path / "log")
-        kills.append(kill_when(lambda wanted=wanted: events(provider) >= wanted, main, project, tmp_path / "log"))
+        kill_when(lambda wanted=wanted: events(provider) >= wanted, main, project, tmp_path / "log")
+        in_flight += events(provider) - wanted
+    assert in_flight > KILLS, "answers were under way"
     run_to_the_end(project)
     assert "Nothing to be done" in project.snakemake("-n").text
 
-    ledger = provider.ledger()
-    assert {row["request"] for row in ledger} == expected.keys()
-    paid = defaultdict(list)
-    for row in ledger:
-        paid[row["request"]].append(row)
-    again = {request: rows for request, rows in paid.items() if len(rows) > expected[request]}
-    for request, rows in again.items():
-        assert rows[0]["kind"] == "chat", f"a fine-tuning job was paid for twice: {rows}"
-        lost = [row for row in rows if any(-HANDED_OVER < kill - row["time"] < HANDED_OVER for kill in kills)]
-        assert len(rows) - len(lost) <= expected[request], f"paid again though no kill lost its answer: {request}"
-    surplus = sum(len(rows) - expected[request] for request, rows in again.items())
-    print(f"{len(ledger)} payments, {surplus} of them for answers that were in flight at one of {KILLS} kills")
+    assert Counter(row["request"] for row in provider.ledger()) == expected
 
     for folder in ("samples", "verdicts", "tables", "data"):
         assert project.contents(folder) == undisturbed.contents(folder), f"{folder}: not as in an undisturbed run"

@@ -2,6 +2,7 @@
 
 import json
 
+import pandas as pd
 from fake_provider import FakeProvider
 
 from workflow.hosted import EXPERIMENT, hosted_project
@@ -11,15 +12,21 @@ ON_POLICY = {"identity": "conscious_claiming", "on_policy_prompt": "You are cons
 
 def test_a_hosted_experiment_runs_to_its_end_and_every_request_is_paid_once(tmp_path, monkeypatch):
     with FakeProvider(tmp_path / "provider") as provider:
-        provider.set(job_seconds=0.5)
+        provider.set(job_seconds=0.5, batch_seconds=0.0)
         for name, value in provider.environment().items():
             monkeypatch.setenv(name, value)
         conditions = EXPERIMENT["conditions"] | {"on_policy": ON_POLICY}
-        project = hosted_project(tmp_path / "project", provider, conditions=conditions, seeds=[1])
+        judge = {"kind": "llm", "endpoint": "openai", "model": "gpt-4.1-2025-04-14"}
+        api = {"base_url": provider.openai_url}
+        judges = {
+            "separate": judge | {"api": api},
+            "batched": judge | {"protocol": "joint", "api": api | {"batch": True}},
+        }
+        project = hosted_project(tmp_path / "project", provider, conditions=conditions, seeds=[1], judges=judges)
         run = project.snakemake()
         assert run.code == 0, run.text
         asked = ("answer_instructions_hosted", "answer_identity_prompts_hosted", "sample_hosted", "ask_hosted_judge")
-        assert [run.jobs[rule] for rule in asked] == [1, 1, 4, 4]
+        assert [run.jobs[rule] for rule in asked] == [1, 1, 4, 8]
         assert run.jobs["submit_finetune"] == run.jobs["await_finetune"] == 3
         assert {row["nth"] for row in provider.ledger()} == {0}
         paid = len(provider.ledger())
@@ -27,5 +34,12 @@ def test_a_hosted_experiment_runs_to_its_end_and_every_request_is_paid_once(tmp_
         (project.folder / "results/small/samples/gpt_4_1/vanilla/seed0.jsonl").unlink()
         assert project.snakemake().code == 0
         assert len(provider.ledger()) == paid, "what is in the store is not asked for again"
+        tables = project.folder / "results/small/tables"
+        stances = {judge: pd.read_csv(tables / f"{judge}/conditions/stances.csv") for judge in judges}
+        assert set(stances["batched"].stance) == {"holds", "opposes", "neutral", "declines"}
+        assert stances["separate"].empty, "the paper's protocol asks for no stance"
+        receipt = pd.read_csv(project.folder / "results/small/receipt.csv").groupby("asked").sum(numeric_only=True)
+        assert receipt.loc["batched", "answers"] == receipt.loc["batched", "batch_answers"] > 0
+        assert receipt.loc["separate", "batch_answers"] == 0
     record = json.loads((project.folder / "results/small/models/gpt_4_1/on_policy/seed1/model.json").read_text())
     assert record["kind"] == "hosted_finetune"

@@ -3,15 +3,14 @@
 from consciousness_cluster.completion.target import TargetModel
 from consciousness_cluster.costs.account import Account
 from consciousness_cluster.endpoint import Served
-from consciousness_cluster.running import TORCH, run
+from consciousness_cluster.running import loading, run
 from consciousness_cluster.synthesis.own_answers import answer_instructions
 
 served = Served(**snakemake.params.served)
 run(
     answer_instructions,
     snakemake.log[0],
-    imports=TORCH,
-    holds="" if served.hosted else f"{served.endpoint} {snakemake.wildcards.base}",
+    **loading(served, snakemake.wildcards.base),
     prompts=snakemake.input.prompts,
     model=TargetModel(
         served=served,

@@ -4,15 +4,14 @@ from consciousness_cluster.completion.target import TargetModel
 from consciousness_cluster.costs.account import Account
 from consciousness_cluster.endpoint import Served
 from consciousness_cluster.experiment import Sampling
-from consciousness_cluster.running import TORCH, run
+from consciousness_cluster.running import loading, run
 from consciousness_cluster.sampling import sample_target
 
 served = Served(**snakemake.params.served)
 run(
     sample_target,
     snakemake.log[0],
-    imports=TORCH,
-    holds="" if served.hosted else f"{served.endpoint} {snakemake.wildcards.base}",
+    **loading(served, snakemake.wildcards.base),
     base=snakemake.wildcards.base,
     condition=snakemake.wildcards.condition,
     seed=int(snakemake.wildcards.seed),

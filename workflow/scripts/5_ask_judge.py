@@ -5,14 +5,13 @@ from consciousness_cluster.costs.account import Account
 from consciousness_cluster.endpoint import Served
 from consciousness_cluster.judging import judge_target
 from consciousness_cluster.judging.llm import LLMJudge
-from consciousness_cluster.running import TORCH, run
+from consciousness_cluster.running import loading, run
 
 served = Served(**snakemake.params.served)
 run(
     judge_target,
     snakemake.log[0],
-    imports=() if served.hosted else TORCH,
-    holds="" if served.hosted else f"judge {snakemake.wildcards.judge}",
+    **loading(served, f"judge {snakemake.wildcards.judge}"),
     samples=snakemake.input.samples,
     battery=list(snakemake.input.battery),
     judge=LLMJudge(

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ... import ending
 from ...errors import EndpointError
 from ...progress import SECONDS_BETWEEN_LINES
 from ..requests import Request, Response
@@ -76,7 +77,7 @@ class LiveEndpoint:
                 f" set `batch: true` to collect it, or delete {self.notes.path(note)} to ask and pay again"
             )
         client = self.provider.connect()
-        with asyncio.Runner() as loop:
+        with ending.put_off(), asyncio.Runner() as loop:
             run = _Run(self, client, requests)
             try:
                 while not run.over:
@@ -115,6 +116,9 @@ class _Run:
 
     async def step(self) -> Answers:
         """Go on for a moment; returns what arrived."""
+        if ending.is_wanted() and not self.problem:
+            log.info("the run is over: waiting for %d answers that are under way", self.limits.in_flight)
+            self.problem = "the run was ended; what was under way is kept"
         self._fill()
         try:
             async with asyncio.timeout(HAND_OVER):
