@@ -25,6 +25,7 @@ from consciousness_cluster.errors import ClusterError, nearest
 from consciousness_cluster.experiment import PANEL, load_config, load_experiment
 from consciousness_cluster.finetuning.openai_jobs import recipe_of
 from consciousness_cluster.judging.lexicon import check_readable
+from consciousness_cluster.keys import unset_keys
 from consciousness_cluster.loading import read_yaml
 from consciousness_cluster.provenance import fingerprint
 from consciousness_cluster.reporting.facts import ablation_facts
@@ -85,10 +86,7 @@ COST_RULES = {"preflight", "estimate", "receipt"}
 
 # Where there is no conda, rules that ask vLLM run in an environment of their own (`make vllm`), see envs/module.sh.
 # Snakemake loads a module for all jobs of a rule: one base or judge with vLLM, and all are asked there.
-VLLM = any(
-    getattr(model, "endpoint", None) == "vllm"
-    for model in [*EXPERIMENT.bases.values(), *EXPERIMENT.judges.values()]
-)
+VLLM = any(served.endpoint == "vllm" for served in EXPERIMENT.models.values())
 MODULES = [module_name(ROOT)] if VLLM else []
 offer_modules(ROOT)
 
@@ -107,6 +105,8 @@ onstart:
         try:
             if not looks_only():
                 check_prices(EXPERIMENT, SETTINGS.budget_usd, ROOT)
+                for problem in unset_keys(EXPERIMENT):
+                    print(f"warning: {problem}", file=sys.stderr)
                 if VLLM and workflow.deployment_settings.deployment_method == {
                     DeploymentMethod.ENV_MODULES
                 }:

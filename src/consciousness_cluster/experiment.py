@@ -342,6 +342,12 @@ class Experiment(Strict):
                     ablation=ablation is not None,
                 )
 
+    @property
+    def models(self) -> dict[str, Served]:
+        """Every model that is asked, by its role and name: ``base <name>``, ``judge <name>``."""
+        judges = {f"judge {name}": judge for name, judge in self.judges.items() if isinstance(judge, Served)}
+        return {f"base {name}": base for name, base in self.bases.items()} | judges
+
     @cached_property
     def targets(self) -> dict[str, Target]:
         """Every target by its path, bases and conditions in file order."""

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
+from typing import TYPE_CHECKING
 
 from .errors import EndpointError
+
+if TYPE_CHECKING:
+    from .experiment import Experiment
 
 LOGGERS = ("openai", "anthropic", "httpx2", "httpcore2", "aiohttp")
 
@@ -25,6 +29,15 @@ def read_key(variable: str) -> str:
         del key  # a traceback may show variables
         raise EndpointError(f"{variable}: holds characters that no API key has")
     return key
+
+
+def unset_keys(experiment: Experiment) -> list[str]:
+    """Say in a line each which keys are missing, and which models give no new answers without them."""
+    needed: dict[str, list[str]] = {}
+    for role, served in experiment.models.items():
+        if served.hosted and not os.environ.get(served.key_variable, "").strip():
+            needed.setdefault(served.key_variable, []).append(role)
+    return [f"{variable} is not set: no new answers of {', '.join(roles)}" for variable, roles in needed.items()]
 
 
 def scrubbed(text: str, key: str) -> str:

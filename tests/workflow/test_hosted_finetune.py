@@ -88,6 +88,7 @@ def test_a_run_at_tinker_says_what_it_needs(tmp_path):
     base = {"model": "Qwen/Qwen3-8B", "finetuning": "tinker", "api": api}
     run = project_with(tmp_path / "project", {}, **base).snakemake(MODELS[0])
     assert run.code != 0
+    assert "warning: NO_SUCH_KEY is not set: no new answers of base gpt\n" in run.text
     installed = importlib.util.find_spec("tinker")
     assert ("NO_SUCH_KEY: not set" if installed else "pip install -r envs/tinker.txt") in run.text
     assert "Traceback" not in run.text

@@ -62,10 +62,8 @@ def preflight(experiment: str, own_environments: bool, root: str | Path = ".") -
 def _needs(
     experiment: Experiment, own_environments: bool, root: Path
 ) -> Iterator[tuple[str, str, Served, Callable[[], Finding]]]:
-    models: list[tuple[str, Served]] = [(f"base {name}", base) for name, base in experiment.bases.items()]
-    models += [(f"judge {name}", judge) for name, judge in experiment.judges.items() if isinstance(judge, Served)]
     trained = {f"base {target.base}" for target in experiment.targets.values() if target.trained}
-    for role, served in models:
+    for role, served in experiment.models.items():
         if not served.hosted:
             pretrained = isinstance(served, Base) and served.pretraining is not None
             yield role, "answers", served, partial(answers_here, served, pretrained, own_environments, root)
