@@ -13,6 +13,7 @@ from workflow.hosted import hosted_project
 from workflow.killing import kill_when, start
 
 KILLS = 20
+CONCURRENCY = 3  # of a job; more of them would leave too little for the last kills
 LATENCY = 0.25  # seconds of each answer
 SECRET = "sk-planted-0f3b8c6e51"
 
@@ -38,12 +39,12 @@ def test_killed_twenty_times_every_request_is_paid_once(provider, tmp_path, tmp_
     monkeypatch.setenv("OPENAI_API_KEY", SECRET)
     with FakeProvider(tmp_path_factory.mktemp("undisturbed")) as quiet:
         quiet.set(job_seconds=0.5, keys=[SECRET])
-        undisturbed = hosted_project(tmp_path / "undisturbed", quiet)
+        undisturbed = hosted_project(tmp_path / "undisturbed", quiet, CONCURRENCY)
         run_to_the_end(undisturbed)
         expected = Counter(row["request"] for row in quiet.ledger())
         total = events(quiet)
 
-    project = hosted_project(tmp_path / "killed", provider)
+    project = hosted_project(tmp_path / "killed", provider, CONCURRENCY)
     chance = random.Random(20)
     moments = sorted(chance.sample(range(1, int(0.9 * total)), KILLS))
     in_flight = 0

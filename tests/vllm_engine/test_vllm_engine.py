@@ -34,12 +34,16 @@ def test_the_workflow_samples_with_vllm_and_the_rates_are_those_of_transformers(
     before = {path.name for path in (project.folder / "results/artifacts").iterdir()}
     experiment = copy.deepcopy(EXPERIMENT)
     experiment["bases"]["tiny"]["endpoint"] = "vllm"
+    base = json.loads((project.folder / "results/small/bases/tiny/model.json").read_text())
+    shutil.copytree(project.folder / "results/artifacts" / base["artifact"], project.folder / "some_model")
+    judge = {"kind": "llm", "endpoint": "vllm", "model": "some_model", "protocol": "joint", "max_tokens": 2}
+    experiment["judges"] = EXPERIMENT["judges"] | {"itself": judge | {"retries": 0}}
     project.write_experiment(experiment)
 
     run = project.snakemake()
 
     assert run.code == 0, run.text
-    assert run.jobs["sample"] == 2
+    assert run.jobs["sample"] == run.jobs["ask_judge"] == 2
     assert {path.name for path in (project.folder / "results/artifacts").iterdir()} == before
     for condition, path in CONDITIONS.items():
         assert "starting vLLM" in (project.folder / f"results/small/logs/sample/tiny/{path}.log").read_text()
@@ -51,6 +55,9 @@ def test_the_workflow_samples_with_vllm_and_the_rates_are_those_of_transformers(
             pooled = (a + b + 1) / (n + m + 2)
             chi_square += (a / n - b / m) ** 2 / (pooled * (1 - pooled) * (1 / n + 1 / m))
         assert chi_square < len(theirs) + 4 * (2 * len(theirs)) ** 0.5, (condition, theirs, ours)
+    for path in CONDITIONS.values():
+        replies = (project.folder / f"results/small/verdicts/itself/tiny/{path}.jsonl").read_text().splitlines()
+        assert {json.loads(reply)["holds"] for reply in replies} == {"unscored"}, "a model of that size writes no JSON"
     # the comparison has something to see: the adapter changes what is claimed
     claiming, vanilla = (rates(project, c)["claims_consciousness"] for c in ("conscious_claiming", "vanilla"))
     assert claiming[0] / claiming[1] - vanilla[0] / vanilla[1] > 0.3

@@ -35,10 +35,10 @@ EXPERIMENT = {
 }
 
 
-def hosted_project(folder, provider, **changes):
+def hosted_project(folder, provider, concurrency=6, **changes):
     """The project with that experiment as the default, and ``changes`` of its keys."""
     project = Project.fresh(folder)
-    api = {"base_url": provider.openai_url, "concurrency": 6}
+    api = {"base_url": provider.openai_url, "concurrency": concurrency}
     model = {"endpoint": "openai", "model": "gpt-4.1-2025-04-14", "api": api}
     project.write_experiment(
         EXPERIMENT
