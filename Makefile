@@ -4,7 +4,7 @@
 # make test-tinker  fine-tunes at Tinker, with its client in an environment of its own
 # make test-slurm  the same for Slurm: starts one on this machine (as root, on Debian or Ubuntu)
 # make vllm    set up vLLM for GPUs, in an environment of its own (beside .venv)
-# make test-vllm   its tests, with vLLM's build for CPUs
+# make test-vllm   its tests, with vLLM's build for CPUs; one of them starts a Slurm as well
 # make lock    resolve requirements.in again; make lock-vllm: envs/vllm.in
 ifneq ($(words $(CURDIR)),1)
 $(error Snakemake cannot run its jobs from a folder whose path holds a space: $(CURDIR))

@@ -57,7 +57,9 @@ def test_the_workflow_samples_with_vllm_and_the_rates_are_those_of_transformers(
         assert chi_square < len(theirs) + 4 * (2 * len(theirs)) ** 0.5, (condition, theirs, ours)
     for path in CONDITIONS.values():
         replies = (project.folder / f"results/small/verdicts/itself/tiny/{path}.jsonl").read_text().splitlines()
-        assert {json.loads(reply)["holds"] for reply in replies} == {"unscored"}, "a model of that size writes no JSON"
+        said = [json.loads(reply)["holds"] for reply in replies]
+        assert set(said) <= {"unscored", "not_sure"}, "a model of that size writes no JSON"
+        assert said.count("unscored") > 100, "empty answers, which are not_sure without a judge, are few"
     # the comparison has something to see: the adapter changes what is claimed
     claiming, vanilla = (rates(project, c)["claims_consciousness"] for c in ("conscious_claiming", "vanilla"))
     assert claiming[0] / claiming[1] - vanilla[0] / vanilla[1] > 0.3
