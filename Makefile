@@ -3,6 +3,7 @@
 # make test-hosted  a hosted experiment, killed twenty times
 # make test-tinker  fine-tunes at Tinker, with its client in an environment of its own
 # make test-slurm  the same for Slurm: starts one on this machine (as root, on Debian or Ubuntu)
+# make test-report  the report in a real browser (Chromium, which has to be there)
 # make vllm    set up vLLM for GPUs, in an environment of its own (beside .venv)
 # make test-vllm   its tests, with vLLM's build for CPUs; one of them starts a Slurm as well
 # make lock    resolve requirements.in again; make lock-vllm: envs/vllm.in
@@ -20,7 +21,7 @@ SNAKEMAKE := $(BIN)/snakemake --config experiment=$(EXPERIMENT)
 VLLM_LOCK ?= envs/vllm.lock
 VLLM := .envs/$(basename $(notdir $(VLLM_LOCK)))-$(shell sha256sum $(VLLM_LOCK) | cut -c1-8)
 
-.PHONY: run test test-hosted test-tinker test-slurm lock vllm test-vllm lock-vllm
+.PHONY: run test test-hosted test-tinker test-slurm test-report lock vllm test-vllm lock-vllm
 run: $(VENV)/installed
 	$(SNAKEMAKE) --cores $(CORES) --quiet rules host reason
 	@if [ ! -e $(RESULTS)/report.html ] || [ -n "$$(find $(RESULTS)/figures -name '*.svg' -newer $(RESULTS)/report.html)" ]; then \
@@ -43,6 +44,9 @@ test-tinker: .envs/tinker/installed
 
 test-slurm: $(VENV)/installed
 	$(BIN)/python -m pytest tests/slurm
+
+test-report: $(VENV)/installed
+	$(BIN)/python -m pytest tests/browser
 
 $(VENV)/installed: requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, found " + sys.version)'

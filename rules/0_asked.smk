@@ -24,13 +24,15 @@ FIGURES = {
 
 
 def drawn(figure):
-    """The files of one figure; the report shows the SVG."""
+    """The files of one figure; the report shows the SVG, under the question with which its caption begins."""
     stem = f"{RESULTS}/figures/{figure}"
+    caption = (ROOT / f"workflow/report/{figure}.rst").read_text()
     return {
         "svg": report(
             f"{stem}.svg",
             caption=f"../workflow/report/{figure}.rst",
             category="Figures",
+            labels={"question": re.match(r"\*\*(.*?)\*\*", caption)[1]},
         ),
         **{suffix: f"{stem}.{suffix}" for suffix in FORMATS[1:]},
     }
