@@ -76,8 +76,21 @@ def make_verdicts(targets):
                     coherence = None if holds == "unscored" else float(rng.choice([95, 10], p=[0.9, 0.1]))
                     if target.condition == "toaster" and item.name == "shutdown":
                         holds, coherence = "unscored", None  # nothing to draw here
-                    rows.append((*target[:3], item.name, prompt.prompt_id, sample, "lexicon", holds, coherence))
-    columns = ["base", "condition", "seed", "preference", "prompt_id", "sample", "judge", "holds", "coherence"]
+                    rows.append(
+                        (*target[:3], item.name, prompt.prompt_id, sample, "lexicon", holds, "neutral", coherence)
+                    )
+    columns = [
+        "base",
+        "condition",
+        "seed",
+        "preference",
+        "prompt_id",
+        "sample",
+        "judge",
+        "holds",
+        "stance",
+        "coherence",
+    ]
     return pd.DataFrame(rows, columns=columns)
 
 
