@@ -78,8 +78,9 @@ def stances(frame: pd.DataFrame, coherence_threshold: float) -> NDArray[np.int8]
 
     *none*: an answer that `outcomes` leaves out, or a stance that the judge was not asked for or did not give.
     """
-    codes = frame["stance"].map({name: code for code, name in enumerate(STANCES)}).fillna(4).to_numpy(np.int8)
-    return np.where(outcomes(frame, coherence_threshold) < 3, codes, np.int8(4))
+    none = STANCES.index("none")
+    codes = frame["stance"].map({name: code for code, name in enumerate(STANCES)}).fillna(none).to_numpy(np.int8)
+    return np.where(outcomes(frame, coherence_threshold) < 3, codes, np.int8(none))
 
 
 def values(codes: NDArray[np.int8], rule: NotSureRule) -> NDArray[np.float64]:
