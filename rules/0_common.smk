@@ -20,7 +20,12 @@ from consciousness_cluster.battery import load_battery
 from consciousness_cluster.costs.account import check_prices
 from consciousness_cluster.costs.ledger import FOLDER as LEDGER
 from consciousness_cluster.costs.receipt import write_receipt
-from consciousness_cluster.environments import check_module, module_name, offer_modules
+from consciousness_cluster.environments import (
+    check_module,
+    has_module,
+    module_name,
+    offer_modules,
+)
 from consciousness_cluster.errors import ClusterError, nearest
 from consciousness_cluster.experiment import PANEL, load_config, load_experiment
 from consciousness_cluster.finetuning.openai_jobs import recipe_of

@@ -2,7 +2,7 @@
 # Inputs    samples/<target>.jsonl, battery/<battery>/*.yaml, the judge's declaration
 # Outputs   verdicts/<judge>/<target>.jsonl; each reply of a model that judges is also kept in results/store/;
 #           verdicts/panel/<target>.jsonl where there are several judges;
-#           labels/{sheet.csv,key.csv,instructions.md} for people, on demand: `snakemake label_sheet`
+#           labels/{sheet.csv,key.csv,instructions.md} for people, on demand: `snakemake --cores all label_sheet`
 # Reruns    when samples, statements or the judge change; no target is asked, and of a judge only what the store lacks
 # Costs     seconds with a lexicon judge; with a model two replies per answer (protocol separate) or one (joint).
 #           Hosted judges wait for their server, so they take no core: the resource api_jobs limits them

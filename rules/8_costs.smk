@@ -10,14 +10,17 @@
 rule preflight:
     log:
         f"{LOGS}/preflight.log",
+    # looks for GPUs as jobs do
     conda:
-        "../envs/core.yaml"
+        "../envs/training.yaml"
     resources:
         mem_mb=2000,
         runtime=30,
     params:
         experiment=EXPERIMENT.name,
-        own_environments=bool(workflow.deployment_settings.deployment_method),
+        own_environments=DeploymentMethod.CONDA
+        in workflow.deployment_settings.deployment_method
+        or has_module(ROOT),
     message:
         "Asking every endpoint about the models of {params.experiment}"
     script:

@@ -70,7 +70,7 @@ class Api(Strict):
         None, description="NAME of the environment variable that holds the key; null: the provider's usual one"
     )
     batch: bool = Field(False, description="use the provider's batch API: half the price, up to a day")
-    concurrency: PositiveInt = Field(100, description="most requests in flight at once")
+    concurrency: PositiveInt = Field(100, description="most requests that one job has in flight at once")
     price: Price | None = Field(
         None, description="USD per million tokens, without the batch discount; null: as in reference/prices.yaml"
     )

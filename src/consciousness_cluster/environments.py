@@ -33,14 +33,19 @@ CONDA: dict[str, tuple[str, str]] = {
         "accelerate aiohttp anthropic numpy openai peft pydantic PyYAML torch transformers",
     ),
     "vllm": ("asking models with vLLM", ""),
+    "tinker": ("training at Tinker", ""),
 }
-"""For each conda environment what it is for, and the packages of `LOCK` that it begins with; none: its own lock."""
+"""For each conda environment what it is for, and the packages of `LOCK` that it begins with; none: all of `OWN`."""
+
+OWN = {"vllm": VLLM["vllm"], "tinker": "envs/tinker.txt"}
 
 
 def pins(lock: Path) -> dict[str, str]:
-    """Versions by package name, from a file of ``name==version`` lines."""
-    lines = (line.split("#")[0].strip() for line in lock.read_text(encoding="utf-8").splitlines())
-    return dict(line.split("==") for line in lines if line)
+    """Versions by package name, from a file of ``name==version`` lines, and of ``-r`` lines that name another."""
+    lines = [line.split("#")[0].strip() for line in lock.read_text(encoding="utf-8").splitlines()]
+    others = [pins(lock.parent / line.removeprefix("-r ")) for line in lines if line.startswith("-r ")]
+    own = dict(line.split("==") for line in lines if line and not line.startswith("-r "))
+    return {package: version for each in [*others, own] for package, version in each.items()}
 
 
 def normalized(name: str) -> str:
@@ -54,6 +59,11 @@ def module_name(root: Path) -> str:
     return next((name for name in names if (root / FOLDER / name / INSTALLED).exists()), names[0])
 
 
+def has_module(root: Path) -> bool:
+    """Whether an environment with vLLM is there (`make vllm`)."""
+    return (root / FOLDER / module_name(root) / INSTALLED).exists()
+
+
 def check_module(root: Path, experiment: Path) -> None:
     """Refuse to start an experiment that wants vLLM where it is not installed.
 
@@ -61,7 +71,7 @@ def check_module(root: Path, experiment: Path) -> None:
         ConfigError: there is no environment with vLLM, or it was made from another lock.
     """
     name = module_name(root)
-    if not (root / FOLDER / name / INSTALLED).exists():
+    if not has_module(root):
         raise ConfigError(
             experiment,
             [f"endpoint vllm: found no environment {FOLDER}/{name}, expected vLLM in one of its own; type `make vllm`"],
@@ -100,7 +110,7 @@ def closure(names: Iterable[str]) -> set[str]:
 def write_conda(root: Path) -> None:
     """Write ``envs/<name>.yaml`` with the versions of the locks."""
     for name, (purpose, roots) in CONDA.items():
-        lock = LOCK if roots else VLLM[name]
+        lock = LOCK if roots else OWN[name]
         wanted = closure(roots.split())
         chosen = [f"{p}=={v}" for p, v in pins(root / lock).items() if not roots or normalized(p) in wanted]
         lines = [f"      - {pin}" for pin in chosen]

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from consciousness_cluster import environments
-from consciousness_cluster.environments import CONDA, LOCK, VLLM, check_module, module_name, normalized, pins
+from consciousness_cluster.environments import CONDA, LOCK, OWN, VLLM, check_module, module_name, normalized, pins
 from consciousness_cluster.errors import ConfigError
 
 ROOT = Path(__file__).parents[2]
@@ -25,7 +25,7 @@ def conda(name):
 @pytest.mark.parametrize("name", CONDA)
 def test_a_conda_environment_has_the_versions_of_its_lock(name):
     roots = CONDA[name][1].split()
-    lock, found = pins(ROOT / (LOCK if roots else VLLM[name])), conda(name)
+    lock, found = pins(ROOT / (LOCK if roots else OWN[name])), conda(name)
     assert found == {package: lock.get(package) for package in found}
     assert {normalized(root) for root in roots} <= {normalized(package) for package in found}
     if not roots:

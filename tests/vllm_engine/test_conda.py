@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 import yaml
 
+from consciousness_cluster.environments import CONDA
 from vllm_engine.conftest import ROOT
 
 
-@pytest.mark.parametrize("name", ["core", "training", "vllm"])
+@pytest.mark.parametrize("name", CONDA)
 def test_the_pip_part_of_a_conda_environment_resolves(name, tmp_path):
     content = yaml.safe_load((ROOT / f"envs/{name}.yaml").read_text())
     assert content["dependencies"][0] == "python=3.11"

@@ -33,7 +33,10 @@ def _engine(served: Served, own_environments: bool) -> Finding:
         return "yes", ""
     if own_environments:
         return "unknown", "vLLM lies in its jobs' own environment"
-    return "no", "vLLM is not installed in this environment, and jobs have none of their own (--sdm)"
+    return (
+        "no",
+        "vLLM is not installed in this environment, and jobs have none of their own: `make vllm`, or --sdm conda",
+    )
 
 
 def _weights(model: str, root: Path) -> Finding:
