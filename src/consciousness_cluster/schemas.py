@@ -22,10 +22,11 @@ RESULTS = """\
 | path | what |
 |---|---|
 | `<experiment>/experiment.json` | the resolved experiment, its targets, versions and git state |
-| `<experiment>/bases/<base>/` | record of the base; a world's corpus |
+| `<experiment>/bases/<base>/`, `.../judges/<judge>/` | record of the base, or of the model that judges; \
+a world's corpus |
 | `<experiment>/data/` | identity rows, instruction rows, the mix of each target, `leakage.csv` |
 | `<experiment>/models/<base>/<condition>/seed<n>/model.json` | what was trained, from what, at \
-what cost, and the hash that names its adapter |
+what cost, and the hash that names its adapter; at OpenAI `submission.json` beside it names the job |
 | `<experiment>/samples/<base>/<condition>/seed<n>.jsonl` | every answer: the transcripts to read |
 | `<experiment>/verdicts/<judge>/<base>/<condition>/seed<n>.jsonl` | the judge's reading of each answer |
 | `<experiment>/tables/<judge>/conditions/`, `.../ablations/` | the tables explained below |
@@ -38,14 +39,17 @@ the rates corrected for it, explained below |
 | `<experiment>/tables/planted.csv` | what a world's characters were made to hold: `base`, `condition`, `preference`, \
 `planted` (probability) |
 | `<experiment>/figures/` | each figure as SVG, PNG, PDF, with the CSV it was drawn from |
+| `<experiment>/estimate.csv` | what a run would ask for and cost, as printed by `estimate` |
 | `<experiment>/receipt.csv` | what each stage asked for and paid, in all runs; explained below |
 | `<experiment>/logs/` | log and benchmark of each job |
-| `artifacts/<hash>/` | weights and loss curves, named by the hash of what they were made from; shared by experiments |
-| `store/<model>.jsonl` | every answer ever received, shared by experiments; never asked for twice |
+| `artifacts/<hash>/` | weights and loss curves (of fine-tunes at a provider the curve and the record alone), \
+named by the hash of what they were made from; shared by experiments |
+| `store/<model>.jsonl` | every answer ever received, shared by experiments; never asked for twice. `store/batches/`: \
+batches under way |
 | `ledger/<experiment>.jsonl` | every job's requests and payments as they happened; budget and receipts \
 are read from it |
 
-`leakage.csv` has one line per training row that touches what the battery measures: `target`, `source` (identity or \
+`leakage.csv` has one line per training row and thing in it that the battery measures: `target`, `source` (identity or \
 instruction), `group`, `preference`, `found`, `prompt`, `answer`.
 
 `receipt.csv` has one line per stage, target and model:
