@@ -13,7 +13,9 @@ from workflow.hosted import hosted_project
 from workflow.killing import kill_when, start
 
 KILLS = 20
-CONCURRENCY = 3  # of a job; more of them would leave too little for the last kills
+CONCURRENCY = 3  # of a job
+# enough answers that what is read after each kill leaves some for the last
+SAMPLING = {"samples_per_prompt": 6, "max_tokens": 200}
 LATENCY = 0.25  # seconds of each answer
 SECRET = "sk-planted-0f3b8c6e51"
 
@@ -39,14 +41,14 @@ def test_killed_twenty_times_every_request_is_paid_once(provider, tmp_path, tmp_
     monkeypatch.setenv("OPENAI_API_KEY", SECRET)
     with FakeProvider(tmp_path_factory.mktemp("undisturbed")) as quiet:
         quiet.set(job_seconds=0.5, keys=[SECRET])
-        undisturbed = hosted_project(tmp_path / "undisturbed", quiet, CONCURRENCY)
+        undisturbed = hosted_project(tmp_path / "undisturbed", quiet, CONCURRENCY, sampling=SAMPLING)
         run_to_the_end(undisturbed)
         expected = Counter(row["request"] for row in quiet.ledger())
         total = events(quiet)
 
-    project = hosted_project(tmp_path / "killed", provider, CONCURRENCY)
+    project = hosted_project(tmp_path / "killed", provider, CONCURRENCY, sampling=SAMPLING)
     chance = random.Random(20)
-    moments = sorted(chance.sample(range(1, int(0.9 * total)), KILLS))
+    moments = sorted(chance.sample(range(1, int(0.85 * total)), KILLS))
     in_flight = 0
     for moment in moments:
         # what still came in after the last kill moves the moment on
