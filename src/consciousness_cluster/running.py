@@ -61,14 +61,17 @@ def run(
     name = function if isinstance(function, str) else f"{function.__module__}:{function.__qualname__}"
     address = os.environ.get(WORKER)
     # after a kill -9 of Snakemake its Slurm jobs live on: the same job of the next run waits, and finds their answers
-    with locked(Path(f".snakemake/jobs/{content_hash(log_file)[:16]}.lock")):
-        if imports and address:
-            from .worker import ask
+    try:
+        with locked(Path(f".snakemake/jobs/{content_hash(log_file)[:16]}.lock")):
+            if imports and address:
+                from .worker import ask
 
-            interpreter = content_hash(sys.executable)[:8]  # a rule with an environment of its own gets its own process
-            problem = ask(f"{address}.{interpreter}", imports, name, log_file, arguments, holds)
-        else:
-            problem = execute(name, log_file, arguments)
+                interpreter = content_hash(sys.executable)[:8]  # a rule's own environment gets its own process
+                problem = ask(f"{address}.{interpreter}", imports, name, log_file, arguments, holds)
+            else:
+                problem = execute(name, log_file, arguments)
+    except KeyboardInterrupt:
+        problem = "interrupted; what was answered, trained or handed in so far is found again"
     if problem:
         print(f"error: {problem}\n(log: {log_file})", file=sys.stderr)
         sys.exit(1)

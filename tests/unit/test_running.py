@@ -91,6 +91,18 @@ def test_a_job_ends_when_its_script_is_killed(job, tmp_path):
     wait_for(lambda: gone(int((tmp_path / "pid").read_text())))
 
 
+def test_an_interrupted_job_says_so_in_a_line(job, tmp_path):
+    script = job("linger", output=str(tmp_path / "pid"))
+    wait_for((tmp_path / "pid").exists)
+    wait_for(lambda: (tmp_path / "pid").read_text())
+    script.send_signal(signal.SIGINT)
+    assert script.wait(20) == 1
+    error = script.stderr.read()
+    assert error.startswith("error: interrupted; what was answered")
+    assert "Traceback" not in error
+    wait_for(lambda: gone(int((tmp_path / "pid").read_text())))
+
+
 def test_everything_ends_when_snakemake_is_killed(job, tmp_path):
     script = job("linger", output=str(tmp_path / "pid"))
     wait_for((tmp_path / "pid").exists)

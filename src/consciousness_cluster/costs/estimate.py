@@ -72,6 +72,7 @@ def _priced(step: Step, prices: PriceTable) -> Estimate:
 SHOWN = (
     "stage",
     "target",
+    "asked",
     "to_ask",
     "from_store",
     "counted",

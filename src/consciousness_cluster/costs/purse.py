@@ -140,7 +140,7 @@ def take(account: Account, job: str, bounds: Sequence[float], line: Callable[[in
     Raises:
         BudgetError: not even one is allowed; the message says what is ``left`` to do.
     """
-    ledger, budget = account.ledger, account.budget_usd
+    ledger, budget, said = account.ledger, account.budget_usd, False
     while True:
         with ledger.locked():
             ledger.bury()
@@ -154,6 +154,9 @@ def take(account: Account, job: str, bounds: Sequence[float], line: Callable[[in
                     f"and the next answer or training of {account.asked} may cost up to {bounds[0]:.4f}: stopped before"
                     f" it, with {left}. Everything so far is kept; raise the budget and start again to go on"
                 )
+        if not said:
+            said = True
+            log.info("waiting for what other jobs have reserved of the budget")
         time.sleep(WAIT_SECONDS)
 
 

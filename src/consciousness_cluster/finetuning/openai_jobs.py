@@ -22,7 +22,7 @@ from ..artifacts import RECORD, locked
 from ..costs.account import Account
 from ..costs.training import book_training, settle_training, training_tokens_at_most
 from ..endpoint import Served
-from ..errors import TrainingError
+from ..errors import ClusterError, TrainingError
 from ..loading import Strict, load_json, read_rows, write_rows
 from ..recipes import Training
 from ..rows import TrainingRow, content_hash, data_hash
@@ -248,4 +248,7 @@ def cancel(submission: str) -> str:
 
 
 if __name__ == "__main__":
-    print(cancel(sys.argv[1]))
+    try:
+        print(cancel(sys.argv[1]))
+    except ClusterError as error:
+        sys.exit(f"error: {error}")

@@ -114,8 +114,12 @@ def _mean(row: Row) -> str:
     text = f"{row['condition']} {_percent(row['rate'])} %"
     if not row["low"]:
         return text
+    return f"{text} {_interval(row)}"
+
+
+def _interval(row: Row) -> str:
     only_prompts = "" if "seeds" in row["interval_covers"] else " *"
-    return f"{text} [{_percent(row['low'])}, {_percent(row['high'])}]{only_prompts}"
+    return f"[{_percent(row['low'])}, {_percent(row['high'])}]{only_prompts}"
 
 
 def _contrast(row: Row) -> str:
@@ -124,7 +128,7 @@ def _contrast(row: Row) -> str:
         return f"{name} no answers in common"
     text = f"{name} {float(row['estimate']) * 100:+.1f} points"
     if row["low"]:
-        text += f" [{_percent(row['low'])}, {_percent(row['high'])}]"
+        text += f" {_interval(row)}"
     if row["p"]:
         text += f", p {_p(row['p'])}"
     if row["p_permutation"]:
