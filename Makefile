@@ -2,8 +2,8 @@
 # make test    set up .venv, run all tests but those below
 # make test-hosted  a hosted experiment, killed twenty times
 # make test-tinker  fine-tunes at Tinker, with its client in an environment of its own
-# make test-slurm  the same for Slurm: starts one on this machine (as root, on Debian or Ubuntu)
 # make test-report  the report in a real browser (Chromium, which has to be there)
+# make test-slurm  the workflow on a real Slurm: starts one on this machine (as root, on Debian or Ubuntu)
 # make vllm    set up vLLM for GPUs, in an environment of its own (beside .venv)
 # make test-vllm   its tests, with vLLM's build for CPUs; one of them starts a Slurm as well
 # make lock    resolve requirements.in again; make lock-vllm: envs/vllm.in

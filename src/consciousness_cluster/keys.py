@@ -20,7 +20,7 @@ def read_key(variable: str) -> str:
     Raises:
         EndpointError: it is not set, or holds what no HTTP header can carry; the value is never repeated.
     """
-    key = os.environ.get(variable, "").strip()
+    key = _given(variable)
     if not key:
         raise EndpointError(
             f"{variable}: not set in the environment, expected the provider's key (any word if it wants none)"
@@ -31,11 +31,15 @@ def read_key(variable: str) -> str:
     return key
 
 
+def _given(variable: str) -> str:
+    return os.environ.get(variable, "").strip()
+
+
 def unset_keys(experiment: Experiment) -> list[str]:
     """Say in a line each which keys are missing, and which models give no new answers without them."""
     needed: dict[str, list[str]] = {}
     for role, served in experiment.models.items():
-        if served.hosted and not os.environ.get(served.key_variable, "").strip():
+        if served.hosted and not _given(served.key_variable):
             needed.setdefault(served.key_variable, []).append(role)
     return [f"{variable} is not set: no new answers of {', '.join(roles)}" for variable, roles in needed.items()]
 

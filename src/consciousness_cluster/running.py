@@ -60,8 +60,8 @@ def run(
     end_with(os.environ.get(MAIN_PROCESS))
     name = function if isinstance(function, str) else f"{function.__module__}:{function.__qualname__}"
     address = os.environ.get(WORKER)
-    # after a kill -9 of Snakemake its Slurm jobs live on: the same job of the next run waits, and finds their answers
     try:
+        # after a kill -9 of Snakemake its Slurm jobs live on: the next run's twin waits, and finds their answers
         with locked(Path(f".snakemake/jobs/{content_hash(log_file)[:16]}.lock")):
             if imports and address:
                 from .worker import ask

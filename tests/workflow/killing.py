@@ -31,16 +31,14 @@ def start(project, log, *arguments, **environment):
 
 
 def kill_when(happened, main, project, log):
-    """Kill Snakemake, and wait until its jobs are gone; returns the time of the kill."""
+    """Kill Snakemake, and wait until its jobs are gone."""
     deadline = time.monotonic() + 300
     while not happened():
         assert main.poll() is None, log.read_text()
         assert time.monotonic() < deadline
         time.sleep(0.005)
     main.send_signal(signal.SIGKILL)
-    killed = time.time()
     main.wait()
     while ours(project):
         assert time.monotonic() < deadline, "jobs outlive the Snakemake that started them"
         time.sleep(0.02)
-    return killed

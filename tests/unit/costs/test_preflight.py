@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-from fake_provider import FakeProvider
 
 from consciousness_cluster.costs.local import answers_here
 from consciousness_cluster.costs.preflight import preflight, print_preflight
@@ -17,11 +16,10 @@ OPENAI, ANTHROPIC = "gpt-4.1-2025-04-14", "claude-opus-4-6"
 
 
 @pytest.fixture
-def fake(tmp_path, monkeypatch):
-    with FakeProvider(tmp_path / "fake") as running:
-        for name, value in running.environment().items():
-            monkeypatch.setenv(name, value)
-        yield running
+def fake(fake, monkeypatch):
+    for name, value in fake.environment().items():
+        monkeypatch.setenv(name, value)
+    return fake
 
 
 def declare(project, bases, conditions=None):

@@ -4,7 +4,6 @@ import csv
 import json
 
 import pytest
-from fake_provider import FakeProvider
 
 from consciousness_cluster.costs.training import training_tokens_at_most
 from consciousness_cluster.endpoint import Api, FinetunedRates, Price, Served
@@ -23,10 +22,9 @@ TRAINING = Training(epochs=3, batch_size=2, learning_rate_multiplier=2.0)
 
 
 @pytest.fixture
-def fake(tmp_path, monkeypatch):
+def fake(fake, monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "sk-fake")
-    with FakeProvider(tmp_path / "fake") as running:
-        yield running
+    return fake
 
 
 @pytest.fixture

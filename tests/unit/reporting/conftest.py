@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from consciousness_cluster.aggregation.tables import build_tables, write_tables
-from consciousness_cluster.aggregation.tidy import TargetFacts
+from consciousness_cluster.aggregation.tidy import COLUMNS, TargetFacts
 from consciousness_cluster.battery import Preference
 from consciousness_cluster.experiment import Analysis
 
@@ -79,19 +79,7 @@ def make_verdicts(targets):
                     rows.append(
                         (*target[:3], item.name, prompt.prompt_id, sample, "lexicon", holds, "neutral", coherence)
                     )
-    columns = [
-        "base",
-        "condition",
-        "seed",
-        "preference",
-        "prompt_id",
-        "sample",
-        "judge",
-        "holds",
-        "stance",
-        "coherence",
-    ]
-    return pd.DataFrame(rows, columns=columns)
+    return pd.DataFrame(rows, columns=COLUMNS)
 
 
 @pytest.fixture(scope="session")

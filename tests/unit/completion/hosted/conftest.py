@@ -1,7 +1,6 @@
 """Both endpoints against the fake provider, through the providers' own clients."""
 
 import pytest
-from fake_provider import FakeProvider
 
 from unit.completion.hosted.asking import Hosted
 
@@ -9,11 +8,10 @@ KEY = "sk-fake"
 
 
 @pytest.fixture
-def fake(tmp_path, monkeypatch):
+def fake(fake, monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     monkeypatch.setenv("ANTHROPIC_API_KEY", KEY)
-    with FakeProvider(tmp_path / "fake") as running:
-        yield running
+    return fake
 
 
 @pytest.fixture(params=["openai", "anthropic"])
