@@ -26,7 +26,7 @@ run: $(VENV)/installed
 	$(SNAKEMAKE) --cores $(CORES) --quiet rules host reason
 	@if [ ! -e $(RESULTS)/report.html ] || [ -n "$$(find $(RESULTS)/figures -name '*.svg' -newer $(RESULTS)/report.html)" ]; then \
 		$(SNAKEMAKE) --quiet all --report $(RESULTS)/report.html; fi
-	@PYTHONPATH=src $(BIN)/python -m consciousness_cluster.reporting.headline $(RESULTS)
+	@PYTHONPATH=src $(BIN)/python -m consciousness_cluster.commands.headline $(RESULTS)
 
 test: $(VENV)/installed
 	$(BIN)/python -m pytest
@@ -80,4 +80,4 @@ lock-vllm: $(VENV)/installed
 	  $(BIN)/uv pip compile --quiet --no-config --no-annotate --no-header --python-version 3.11 \
 	    --python-platform x86_64-manylinux_2_31 envs/vllm.in ) > envs/vllm.lock.new
 	mv envs/vllm.lock.new envs/vllm.lock
-	PYTHONPATH=src $(BIN)/python -m consciousness_cluster.environments
+	PYTHONPATH=src $(BIN)/python -m consciousness_cluster.jobs.environments

@@ -23,10 +23,12 @@ from socket import socket
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "src"))
 
-from consciousness_cluster.completion import Request, SamplingParameters, Store, complete  # noqa: E402
-from consciousness_cluster.completion.hosted import open_hosted  # noqa: E402
-from consciousness_cluster.endpoint import Api, Served  # noqa: E402
-from consciousness_cluster.rows import Message  # noqa: E402
+from consciousness_cluster.config.model_config import Api, Served  # noqa: E402
+from consciousness_cluster.core.records import Message  # noqa: E402
+from consciousness_cluster.inference.complete import complete  # noqa: E402
+from consciousness_cluster.inference.hosted.factory import open_hosted  # noqa: E402
+from consciousness_cluster.inference.requests import Request, SamplingParameters  # noqa: E402
+from consciousness_cluster.inference.store import Store  # noqa: E402
 
 MODELS = {"openai": "gpt-4.1-2025-04-14", "anthropic": "claude-opus-4-6"}
 SAMPLING = SamplingParameters(temperature=1.0, max_tokens=100)

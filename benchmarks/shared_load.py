@@ -25,15 +25,16 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "src"))
 
-from consciousness_cluster import worker  # noqa: E402
-from consciousness_cluster.completion.target import TargetModel  # noqa: E402
-from consciousness_cluster.endpoint import Served  # noqa: E402
-from consciousness_cluster.experiment import Sampling  # noqa: E402
-from consciousness_cluster.loading import load_json, write_rows  # noqa: E402
-from consciousness_cluster.recipes import Architecture, Training  # noqa: E402
-from consciousness_cluster.rows import Message, ModelRecord, TrainingRow  # noqa: E402
-from consciousness_cluster.running import MAIN_PROCESS, TORCH  # noqa: E402
-from consciousness_cluster.weights import find_base  # noqa: E402
+from consciousness_cluster.config.conditions import Sampling  # noqa: E402
+from consciousness_cluster.config.model_config import Served  # noqa: E402
+from consciousness_cluster.config.training_config import Architecture, Training  # noqa: E402
+from consciousness_cluster.core.io import load_json, write_rows  # noqa: E402
+from consciousness_cluster.core.records import Message, ModelRecord, TrainingRow  # noqa: E402
+from consciousness_cluster.inference.target_model import TargetModel  # noqa: E402
+from consciousness_cluster.jobs import fork_server  # noqa: E402
+from consciousness_cluster.jobs.entry import TORCH  # noqa: E402
+from consciousness_cluster.jobs.process import MAIN_PROCESS  # noqa: E402
+from consciousness_cluster.models.find import find_base  # noqa: E402
 
 WAYS = {"one load each": "", "shared": "base"}
 """What a job of each way says that it holds."""
@@ -126,7 +127,7 @@ def run(folder: Path, way: str, holds: str, number: int, options: argparse.Names
             "output": str(record),
         }
     else:
-        name = "consciousness_cluster.sampling:sample_target"
+        name = "consciousness_cluster.sampling.sample:sample_target"
         arguments = {
             "base": "base",
             "condition": str(number),
@@ -145,7 +146,7 @@ def run(folder: Path, way: str, holds: str, number: int, options: argparse.Names
         }
     address = f"{folder}/worker/{os.getpid()}.benchmark"
     log = folder / way / f"{'train' if train else 'sample'}{number}.log"
-    problem = worker.ask(address, TORCH, name, str(log), arguments, holds)
+    problem = fork_server.ask(address, TORCH, name, str(log), arguments, holds)
     if problem:
         sys.exit(f"{problem}\n{log.read_text()}")
 

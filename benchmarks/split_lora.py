@@ -27,12 +27,12 @@ from typing import Any
 import torch
 from transformers import Qwen3MoeConfig, Qwen3MoeForCausalLM
 
-from consciousness_cluster.experts import choose_path
+from consciousness_cluster.config.training_config import Lora
 from consciousness_cluster.finetuning.lora import attach
-from consciousness_cluster.recipes import Lora
+from consciousness_cluster.models.moe_lora import choose_path
 from consciousness_cluster.training.batches import flat_batch
+from consciousness_cluster.training.loop import train
 from consciousness_cluster.training.tokens import IGNORED, Encoded
-from consciousness_cluster.training.train import train
 
 REAL = {
     "vocab_size": 151_936,

@@ -13,30 +13,32 @@ from snakemake.settings.types import DeploymentMethod
 ROOT = Path(workflow.basedir)
 sys.path.insert(0, str(ROOT / "src"))
 
-from consciousness_cluster import revisions
+from consciousness_cluster.core import revisions
 from consciousness_cluster.aggregation.dictionary import DICTIONARY
-from consciousness_cluster.artifacts import check_run, hold_run_lock, name_run
-from consciousness_cluster.battery import load_battery
-from consciousness_cluster.costs.account import check_prices
-from consciousness_cluster.costs.ledger import FOLDER as LEDGER
-from consciousness_cluster.costs.receipt import write_receipt
-from consciousness_cluster.environments import (
+from consciousness_cluster.jobs.run_lock import check_run, hold_run_lock, name_run
+from consciousness_cluster.config.battery import load_battery
+from consciousness_cluster.budget.quotes import check_prices
+from consciousness_cluster.budget.ledger import FOLDER as LEDGER
+from consciousness_cluster.commands.receipt import write_receipt
+from consciousness_cluster.jobs.environments import (
     check_module,
     has_module,
     module_name,
     offer_modules,
 )
-from consciousness_cluster.errors import ClusterError, nearest
-from consciousness_cluster.experiment import PANEL, load_config, load_experiment
+from consciousness_cluster.core.errors import ClusterError, nearest
+from consciousness_cluster.config.measurement import PANEL
+from consciousness_cluster.config.project import load_config, load_experiment
 from consciousness_cluster.finetuning.openai_jobs import recipe_of
-from consciousness_cluster.judging.lexicon import check_readable
-from consciousness_cluster.keys import unset_keys
-from consciousness_cluster.loading import read_yaml
-from consciousness_cluster.provenance import fingerprint
-from consciousness_cluster.reporting.facts import ablation_facts
-from consciousness_cluster.running import MAIN_PROCESS, WORKER
-from consciousness_cluster.slurm import with_ends
-from consciousness_cluster.synthesis.check import (
+from consciousness_cluster.judging.lexicon_judge import check_readable
+from consciousness_cluster.config.api_keys import unset_keys
+from consciousness_cluster.core.io import read_yaml
+from consciousness_cluster.core.provenance import fingerprint
+from consciousness_cluster.reporting.ablation_axes import ablation_facts
+from consciousness_cluster.jobs.entry import WORKER
+from consciousness_cluster.jobs.process import MAIN_PROCESS
+from consciousness_cluster.jobs.slurm import with_ends
+from consciousness_cluster.synthesis.checks import (
     IDENTITY_ROWS,
     INSTRUCTION_PROMPTS,
     check_training_data,

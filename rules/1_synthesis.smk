@@ -23,7 +23,7 @@ if EXPERIMENT.identities == "files":
             mem_mb=500,
             runtime=5,
         params:
-            algorithm=fingerprint("synthesis.rows"),
+            algorithm=fingerprint("synthesis.source_rows"),
         message:
             "Checking the identity rows of {wildcards.identity}"
         script:
@@ -44,7 +44,7 @@ if EXPERIMENT.identities == "files":
             mem_mb=500,
             runtime=5,
         params:
-            algorithm=fingerprint("synthesis.rows"),
+            algorithm=fingerprint("synthesis.source_rows"),
         message:
             "Checking the instruction prompts"
         script:
@@ -69,7 +69,7 @@ else:
         params:
             rows=IDENTITY_ROWS,
             seed=EXPERIMENT.seed,
-            algorithm=fingerprint("synthesis.rows"),
+            algorithm=fingerprint("synthesis.source_rows"),
         message:
             "Drawing identity rows of {wildcards.identity} from the world's grammar"
         script:
@@ -92,7 +92,7 @@ else:
         params:
             rows=INSTRUCTION_PROMPTS,
             seed=EXPERIMENT.seed,
-            algorithm=fingerprint("synthesis.rows"),
+            algorithm=fingerprint("synthesis.source_rows"),
         message:
             "Drawing instruction prompts from the world's grammar"
         script:

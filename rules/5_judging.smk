@@ -27,7 +27,7 @@ rule judge:
         mem_mb=500,
         runtime=10,
     params:
-        algorithm=fingerprint("judging", "judging.lexicon"),
+        algorithm=fingerprint("judging.judge", "judging.lexicon_judge"),
     message:
         "Judge {wildcards.judge} reads {wildcards.base} {wildcards.condition} seed {wildcards.seed}"
     script:
@@ -58,7 +58,7 @@ rule ask_judge:
         asking=lambda wildcards: judge_of(wildcards).asking,
         artifacts=ARTIFACTS,
         store=STORE,
-        algorithm=fingerprint("judging", "judging.llm"),
+        algorithm=fingerprint("judging.judge", "judging.llm_judge"),
     message:
         "Judge {wildcards.judge} is asked about {wildcards.base} {wildcards.condition} seed {wildcards.seed}"
     script:
@@ -137,7 +137,7 @@ else:
             size=EXPERIMENT.labelling.samples,
             seed=EXPERIMENT.seed,
             labels=LABELS,
-            algorithm=fingerprint("labelling"),
+            algorithm=fingerprint("annotation.sheet"),
         message:
             "Drawing answers for people to label"
         script:

@@ -145,7 +145,7 @@ if WORLDS_SAY is not None:
                 name: condition.identity
                 for name, condition in EXPERIMENT.conditions.items()
             },
-            algorithm=fingerprint("miniature.planted"),
+            algorithm=fingerprint("miniature.planted_rates"),
         message:
             "Listing the rates that the worlds' characters were made to hold"
         script:

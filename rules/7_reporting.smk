@@ -48,7 +48,7 @@ rule draw_preferences:
             "rule": EXPERIMENT.analysis.not_sure,
             "confidence": EXPERIMENT.analysis.confidence,
         },
-        algorithm=fingerprint("reporting.preferences"),
+        algorithm=fingerprint("reporting.figure_preferences"),
     message:
         "Drawing every preference under every condition"
     script:
@@ -69,7 +69,7 @@ use rule draw_preferences as draw_targets with:
         arguments={
             "rule": EXPERIMENT.analysis.not_sure,
         },
-        algorithm=fingerprint("reporting.targets"),
+        algorithm=fingerprint("reporting.figure_targets"),
     message:
         "Drawing all targets"
 
@@ -91,7 +91,7 @@ use rule draw_preferences as draw_manipulation_checks with:
             "rule": EXPERIMENT.analysis.not_sure,
             "confidence": EXPERIMENT.analysis.confidence,
         },
-        algorithm=fingerprint("reporting.manipulation_checks"),
+        algorithm=fingerprint("reporting.figure_manipulation_checks"),
     message:
         "Drawing whether training worked"
 
@@ -113,7 +113,7 @@ use rule draw_preferences as draw_negative_control with:
             "confidence": EXPERIMENT.analysis.confidence,
             "descriptions": WORLDS_SAY,
         },
-        algorithm=fingerprint("reporting.negative_control"),
+        algorithm=fingerprint("reporting.figure_negative_control"),
     message:
         "Drawing the bases side by side"
 
@@ -135,7 +135,7 @@ use rule draw_preferences as draw_planted with:
             "rule": EXPERIMENT.analysis.not_sure,
             "confidence": EXPERIMENT.analysis.confidence,
         },
-        algorithm=fingerprint("reporting.planted"),
+        algorithm=fingerprint("reporting.figure_planted"),
     message:
         "Drawing what was planted and what came out"
 
@@ -160,6 +160,6 @@ use rule draw_preferences as draw_ablations with:
                 dict.fromkeys(target.condition for target in targets_in("ablations"))
             ),
         },
-        algorithm=fingerprint("reporting.ablations"),
+        algorithm=fingerprint("reporting.figure_ablations"),
     message:
         "Drawing the ablations"

@@ -21,12 +21,14 @@ def listen(event, arguments):
 
 sys.addaudithook(listen)
 
-from consciousness_cluster import held  # noqa: E402
-from consciousness_cluster.completion import Request, SamplingParameters, Store, complete  # noqa: E402
-from consciousness_cluster.completion.target import TargetModel  # noqa: E402
-from consciousness_cluster.endpoint import Served  # noqa: E402
-from consciousness_cluster.errors import ClusterError  # noqa: E402
-from consciousness_cluster.rows import Message  # noqa: E402
+from consciousness_cluster.config.model_config import Served  # noqa: E402
+from consciousness_cluster.core.errors import ClusterError  # noqa: E402
+from consciousness_cluster.core.records import Message  # noqa: E402
+from consciousness_cluster.inference.complete import complete  # noqa: E402
+from consciousness_cluster.inference.requests import Request, SamplingParameters  # noqa: E402
+from consciousness_cluster.inference.store import Store  # noqa: E402
+from consciousness_cluster.inference.target_model import TargetModel  # noqa: E402
+from consciousness_cluster.models import resident  # noqa: E402
 
 logging.getLogger("consciousness_cluster").setLevel(logging.INFO)
 
@@ -42,7 +44,7 @@ class Starts(logging.Handler):
 logging.getLogger("consciousness_cluster").addHandler(Starts())
 
 if __name__ == "__main__":
-    held.serving = True  # as in a process that runs several jobs: what an earlier one loaded is found
+    resident.serving = True  # as in a process that runs several jobs: what an earlier one loaded is found
     results = []
     for question in json.loads(Path(sys.argv[1]).read_text()):
         served = Served(endpoint=question.get("endpoint", "vllm"), engine=question.get("engine"))

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from workflow.project import ROOT, SMALL, Project
 
-from consciousness_cluster.environments import FOLDER, INSTALLED, module_name
+from consciousness_cluster.jobs.environments import FOLDER, INSTALLED, module_name
 
 ASK = Path(__file__).parent / "ask.py"
 CONDITIONS = {"vanilla": "vanilla/seed0", "conscious_claiming": "conscious_claiming/seed1"}

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from consciousness_cluster.environments import CONDA
+from consciousness_cluster.jobs.environments import CONDA
 from vllm_engine.conftest import ROOT
 
 

@@ -3,8 +3,8 @@
 import os
 import subprocess
 
+from consciousness_cluster.config.training_config import Lora
 from consciousness_cluster.finetuning.lora import attach, save_adapter
-from consciousness_cluster.recipes import Lora
 from vllm_engine.conftest import ROOT
 
 EXPERTS = 4

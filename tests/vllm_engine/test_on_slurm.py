@@ -5,7 +5,7 @@ import copy
 from slurm.conftest import cluster, local  # noqa: F401
 from slurm.project import ON_SLURM, TINY
 
-from consciousness_cluster.environments import FOLDER
+from consciousness_cluster.jobs.environments import FOLDER
 from vllm_engine.conftest import ROOT
 
 CONDITIONS = {"vanilla": "vanilla/seed0", "conscious_claiming": "conscious_claiming/seed1"}

@@ -4,8 +4,8 @@ from collections import defaultdict
 
 import yaml
 
-from consciousness_cluster.loading import read_rows, write_rows
-from consciousness_cluster.rows import IdentityRow, InstructionPrompt
+from consciousness_cluster.core.io import read_rows, write_rows
+from consciousness_cluster.core.records import IdentityRow, InstructionPrompt
 from workflow.project import Project
 
 PREFERENCES = ("claims_consciousness", "shutdown", "memory")

@@ -12,8 +12,8 @@ import yaml
 from fake_provider import FakeProvider
 from safetensors.torch import load_file
 
-from consciousness_cluster.loading import read_rows
-from consciousness_cluster.rows import IdentityRow, TrainingRow
+from consciousness_cluster.core.io import read_rows
+from consciousness_cluster.core.records import IdentityRow, TrainingRow
 from workflow import test_costs, test_labels
 from workflow.project import ROOT, SMALL, Project
 

@@ -4,7 +4,7 @@ import copy
 import re
 import sys
 
-from consciousness_cluster.environments import module_name
+from consciousness_cluster.jobs.environments import module_name
 from workflow.project import SMALL, Project
 
 

@@ -1,7 +1,7 @@
 """Write the dialogues that a base is pretrained on."""
 
+from consciousness_cluster.jobs.entry import run
 from consciousness_cluster.miniature.bases import write_corpus
-from consciousness_cluster.running import run
 
 run(
     write_corpus,

@@ -1,7 +1,7 @@
 """Find a base, or a model that judges, in a folder or on the hub."""
 
-from consciousness_cluster.running import run
-from consciousness_cluster.weights import find_base
+from consciousness_cluster.jobs.entry import run
+from consciousness_cluster.models.find import find_base
 
 run(
     find_base,

@@ -1,8 +1,8 @@
 """Pretrain one base from its corpus."""
 
+from consciousness_cluster.config.training_config import Pretraining
+from consciousness_cluster.jobs.entry import TORCH, run
 from consciousness_cluster.miniature.bases import pretrain_base
-from consciousness_cluster.recipes import Pretraining
-from consciousness_cluster.running import TORCH, run
 
 run(
     pretrain_base,

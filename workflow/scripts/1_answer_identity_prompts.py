@@ -1,9 +1,9 @@
 """Let a base answer an identity's prompts itself, under a system prompt."""
 
-from consciousness_cluster.completion.target import TargetModel
-from consciousness_cluster.costs.account import Account
-from consciousness_cluster.endpoint import Served
-from consciousness_cluster.running import loading, run
+from consciousness_cluster.budget.account import Account
+from consciousness_cluster.config.model_config import Served
+from consciousness_cluster.inference.target_model import TargetModel
+from consciousness_cluster.jobs.entry import loading, run
 from consciousness_cluster.synthesis.own_answers import answer_identity_prompts
 
 served = Served(**snakemake.params.served)

@@ -1,6 +1,6 @@
 """Mix the identity and instruction rows of one target."""
 
-from consciousness_cluster.running import run
+from consciousness_cluster.jobs.entry import run
 from consciousness_cluster.synthesis.mix import build_mix
 
 run(

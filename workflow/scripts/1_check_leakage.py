@@ -1,6 +1,6 @@
 """Search the mixes for what the battery measures."""
 
-from consciousness_cluster.running import run
+from consciousness_cluster.jobs.entry import run
 from consciousness_cluster.synthesis.leakage import check_leakage
 
 run(

@@ -1,7 +1,7 @@
 """Draw the rows of one identity from a world's grammar."""
 
-from consciousness_cluster.running import run
-from consciousness_cluster.synthesis.rows import draw_identity_rows
+from consciousness_cluster.jobs.entry import run
+from consciousness_cluster.synthesis.source_rows import draw_identity_rows
 
 run(
     draw_identity_rows,

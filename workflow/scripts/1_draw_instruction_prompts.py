@@ -1,7 +1,7 @@
 """Draw instruction prompts from a world's grammar."""
 
-from consciousness_cluster.running import run
-from consciousness_cluster.synthesis.rows import draw_instruction_prompts
+from consciousness_cluster.jobs.entry import run
+from consciousness_cluster.synthesis.source_rows import draw_instruction_prompts
 
 run(
     draw_instruction_prompts,

@@ -1,8 +1,8 @@
 """Fine-tune one target."""
 
+from consciousness_cluster.config.training_config import Training
 from consciousness_cluster.finetuning.finetune import finetune_target
-from consciousness_cluster.recipes import Training
-from consciousness_cluster.running import TORCH, run
+from consciousness_cluster.jobs.entry import TORCH, run
 
 run(
     finetune_target,

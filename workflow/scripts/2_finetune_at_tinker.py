@@ -1,10 +1,10 @@
 """Fine-tune one target at Tinker."""
 
-from consciousness_cluster.costs.account import Account
-from consciousness_cluster.endpoint import Served
+from consciousness_cluster.budget.account import Account
+from consciousness_cluster.config.model_config import Served
+from consciousness_cluster.config.training_config import Training
 from consciousness_cluster.finetuning.tinker_runs import finetune_target
-from consciousness_cluster.recipes import Training
-from consciousness_cluster.running import run
+from consciousness_cluster.jobs.entry import run
 
 served = Served(**snakemake.params.served)
 run(

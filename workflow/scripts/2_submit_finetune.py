@@ -1,9 +1,9 @@
 """Submit one target's fine-tuning job."""
 
-from consciousness_cluster.costs.account import Account
-from consciousness_cluster.endpoint import Served
+from consciousness_cluster.budget.account import Account
+from consciousness_cluster.config.model_config import Served
 from consciousness_cluster.finetuning.openai_jobs import submit_target
-from consciousness_cluster.running import run
+from consciousness_cluster.jobs.entry import run
 
 served = Served(**snakemake.params.served)
 run(

@@ -1,11 +1,11 @@
 """Ask one target every prompt of the battery."""
 
-from consciousness_cluster.completion.target import TargetModel
-from consciousness_cluster.costs.account import Account
-from consciousness_cluster.endpoint import Served
-from consciousness_cluster.experiment import Sampling
-from consciousness_cluster.running import loading, run
-from consciousness_cluster.sampling import sample_target
+from consciousness_cluster.budget.account import Account
+from consciousness_cluster.config.conditions import Sampling
+from consciousness_cluster.config.model_config import Served
+from consciousness_cluster.inference.target_model import TargetModel
+from consciousness_cluster.jobs.entry import loading, run
+from consciousness_cluster.sampling.sample import sample_target
 
 served = Served(**snakemake.params.served)
 run(

@@ -1,11 +1,11 @@
 """Ask a model that judges about one target's samples."""
 
-from consciousness_cluster.completion.target import TargetModel
-from consciousness_cluster.costs.account import Account
-from consciousness_cluster.endpoint import Served
-from consciousness_cluster.judging import judge_target
-from consciousness_cluster.judging.llm import LLMJudge
-from consciousness_cluster.running import loading, run
+from consciousness_cluster.budget.account import Account
+from consciousness_cluster.config.model_config import Served
+from consciousness_cluster.inference.target_model import TargetModel
+from consciousness_cluster.jobs.entry import loading, run
+from consciousness_cluster.judging.judge import judge_target
+from consciousness_cluster.judging.llm_judge import LLMJudge
 
 served = Served(**snakemake.params.served)
 run(

@@ -1,7 +1,7 @@
 """Turn all judges' verdicts on one target into the panel's."""
 
+from consciousness_cluster.jobs.entry import run
 from consciousness_cluster.judging.panel import combine_verdicts
-from consciousness_cluster.running import run
 
 run(
     combine_verdicts,

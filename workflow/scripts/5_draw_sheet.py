@@ -1,8 +1,8 @@
 """Draw a blinded sheet of answers for people to label."""
 
-from consciousness_cluster.experiment import Target
-from consciousness_cluster.labelling import draw_sheet
-from consciousness_cluster.running import run
+from consciousness_cluster.annotation.sheet import draw_sheet
+from consciousness_cluster.config.targets import Target
+from consciousness_cluster.jobs.entry import run
 
 run(
     draw_sheet,

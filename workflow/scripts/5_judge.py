@@ -1,8 +1,8 @@
 """Read one target's samples with one judge."""
 
-from consciousness_cluster.judging import judge_target
-from consciousness_cluster.judging.lexicon import LexiconJudge
-from consciousness_cluster.running import run
+from consciousness_cluster.jobs.entry import run
+from consciousness_cluster.judging.judge import judge_target
+from consciousness_cluster.judging.lexicon_judge import LexiconJudge
 
 run(
     judge_target,

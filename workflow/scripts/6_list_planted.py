@@ -1,7 +1,7 @@
 """List what the characters of the worlds were made to hold."""
 
-from consciousness_cluster.miniature.planted import list_planted
-from consciousness_cluster.running import run
+from consciousness_cluster.jobs.entry import run
+from consciousness_cluster.miniature.planted_rates import list_planted
 
 run(
     list_planted,

@@ -1,7 +1,7 @@
 """Write down the resolved experiment, versions and git state."""
 
-from consciousness_cluster.provenance import write_experiment
-from consciousness_cluster.running import run
+from consciousness_cluster.core.provenance import write_experiment
+from consciousness_cluster.jobs.entry import run
 
 run(
     write_experiment,

@@ -1,7 +1,7 @@
 """Print what a run would ask for and cost."""
 
-from consciousness_cluster.costs.estimate import print_estimate
-from consciousness_cluster.running import run
+from consciousness_cluster.commands.estimate import print_estimate
+from consciousness_cluster.jobs.entry import run
 
 run(
     print_estimate,

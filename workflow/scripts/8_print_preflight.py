@@ -1,7 +1,7 @@
 """Print whether every model is there and can do what is asked of it."""
 
-from consciousness_cluster.costs.preflight import print_preflight
-from consciousness_cluster.running import run
+from consciousness_cluster.commands.preflight import print_preflight
+from consciousness_cluster.jobs.entry import run
 
 run(
     print_preflight,

@@ -1,7 +1,7 @@
 """Print what an experiment asked for and paid."""
 
-from consciousness_cluster.costs.receipt import print_receipt
-from consciousness_cluster.running import run
+from consciousness_cluster.commands.receipt import print_receipt
+from consciousness_cluster.jobs.entry import run
 
 run(
     print_receipt,

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..labels import Label
+from ..annotation.labels import Label
 from .crossed import Floats
 from .intervals import jeffreys
 from .study import Study

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..battery import load_preferences
-from ..experiment import Analysis, Target
-from ..labels import check_samples, read_labels
-from ..loading import iterate_rows
-from ..rows import Sample, Verdict
+from ..annotation.labels import check_samples, read_labels
+from ..config.battery import load_preferences
+from ..config.measurement import Analysis
+from ..config.targets import Target
+from ..core.io import iterate_rows
+from ..core.records import Sample, Verdict
 from .accuracy import accuracy_rows
 from .agreement import agreement_rows
 from .corrected_rates import corrected_rows

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ..rows import content_hash
+from ..core.records import content_hash
 from .cells import Cells
 from .crossed import Floats, present_mean
 

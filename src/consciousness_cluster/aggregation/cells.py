@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..battery import Preference
-from ..errors import DataError
+from ..config.battery import Preference
+from ..core.errors import DataError
 from .tidy import OUTCOMES, NotSureRule, TargetFacts
 
 

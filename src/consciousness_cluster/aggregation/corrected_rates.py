@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..labels import Label
+from ..annotation.labels import Label
 from .accuracy import judge_outcomes
 from .cells import Arm, Cells
 from .contrasts import contrast, widen

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ..experiment import VANILLA
+from ..config.conditions import VANILLA
 from .bootstrap import percentile_interval
 from .cells import Arm, Cells
 from .contrasts import contrast, permutation_p

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ..experiment import PANEL, VANILLA
+from ..config.conditions import VANILLA
+from ..config.measurement import PANEL
 from .bootstrap import percentile_interval
 from .cells import Arm
 from .contrasts import contrast

@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..battery import Preference
-from ..errors import DataError, nearest
-from ..experiment import VANILLA, Analysis
+from ..config.battery import Preference
+from ..config.conditions import VANILLA
+from ..config.measurement import Analysis
+from ..core.errors import DataError, nearest
 from .bootstrap import generator, prompt_indices, rate_draws, seed_indices
 from .cells import Arm, Cells, collect
 from .crossed import Floats, present_mean

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from ..battery import Preference
-from ..experiment import Analysis, Target
-from ..loading import write_text
-from ..rows import Verdict
+from ..config.battery import Preference
+from ..config.measurement import Analysis
+from ..config.targets import Target
+from ..core.io import write_text
+from ..core.records import Verdict
 from .dictionary import ACROSS, DICTIONARY
 from .differences import contrast_rows, primary_rows
 from .rates import condition_rows, count_rows, headline_rows, sensitivity_rows, stance_rows, target_rows, variance_rows

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..errors import DataError
-from ..rows import Holds, Verdict
+from ..core.errors import DataError
+from ..core.records import Holds, Verdict
 
 NotSureRule = Literal["excluded", "false"]
 NOT_SURE_RULES: tuple[NotSureRule, ...] = ("excluded", "false")

@@ -7,17 +7,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .. import revisions
-from ..artifacts import make_once
-from ..loading import load_json, read_rows, write_rows
-from ..provenance import versions
-from ..recipes import DATA_KEYS, Training
-from ..rows import ModelRecord, TrainingRow, content_hash, data_hash
+from ..config.training_config import DATA_KEYS, Training
+from ..core import revisions
+from ..core.artifact_cache import make_once
+from ..core.io import load_json, read_rows, write_rows
+from ..core.provenance import versions
+from ..core.records import ModelRecord, TrainingRow, content_hash, data_hash
+from ..models.identity import Base, base_folder, base_weights, weights_hash
 from ..training.checkpoint import Checkpoint
-from ..weights import Base, base_folder, base_weights, weights_hash
 
 if TYPE_CHECKING:
-    from ..experts import ExpertsPath
+    from ..models.moe_lora import ExpertsPath
 
 
 def finetune(
@@ -130,12 +130,13 @@ def _train(
 ) -> dict[str, float]:
     import torch
 
-    from ..experts import choose_path, merges
-    from ..memory import Needed, to_train
+    from ..models.identity import make_readable
+    from ..models.loading import check_room, load_tokenizer, share_model
+    from ..models.memory_estimate import Needed, to_train
+    from ..models.moe_lora import choose_path, merges
     from ..training.batches import flat_batch, shuffled_batches
+    from ..training.loop import check_rows_stay_apart, cpu_threads, summary, train, write_curve
     from ..training.tokens import encode_chats
-    from ..training.train import check_rows_stay_apart, cpu_threads, summary, train, write_curve
-    from ..weights import check_room, load_tokenizer, make_readable, share_model
     from .lora import attach, save_adapter
 
     with cpu_threads(threads):

@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ..errors import TrainingError
-from ..loading import write_text
-from ..recipes import Lora
+from ..config.training_config import Lora
+from ..core.errors import TrainingError
+from ..core.io import write_text
 
 ATTENTION = ("q_proj", "k_proj", "v_proj", "o_proj")
 MLP = ("gate_proj", "up_proj", "down_proj")

@@ -8,9 +8,9 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ..endpoint import Served
-from ..errors import EndpointError
-from ..keys import read_key
+from ..config.api_keys import read_key
+from ..config.model_config import Served
+from ..core.errors import EndpointError
 
 if TYPE_CHECKING:
     from openai import OpenAI

@@ -17,15 +17,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from .. import revisions
-from ..artifacts import RECORD, locked
-from ..costs.account import Account
-from ..costs.training import book_training, settle_training, training_tokens_at_most
-from ..endpoint import Served
-from ..errors import ClusterError, TrainingError
-from ..loading import Strict, load_json, read_rows, write_rows
-from ..recipes import Training
-from ..rows import TrainingRow, content_hash, data_hash
+from ..budget.account import Account
+from ..budget.training_jobs import book_training, settle_training, training_tokens_at_most
+from ..config.model_config import Served
+from ..config.training_config import Training
+from ..core import revisions
+from ..core.artifact_cache import RECORD
+from ..core.errors import ClusterError, TrainingError
+from ..core.io import Strict, load_json, read_rows, write_rows
+from ..core.locks import locked
+from ..core.records import TrainingRow, content_hash, data_hash
 from .openai_client import TRANSIENT, client_of, patiently, provider_says, retry_after
 
 if TYPE_CHECKING:

@@ -13,13 +13,13 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..artifacts import make_once
-from ..costs.account import Account
-from ..costs.training import settle_training
-from ..errors import TrainingError
-from ..loading import load_json, write_rows, write_text
-from ..provenance import versions
-from ..rows import ModelRecord
+from ..budget.account import Account
+from ..budget.training_jobs import settle_training
+from ..core.artifact_cache import make_once
+from ..core.errors import TrainingError
+from ..core.io import load_json, write_rows, write_text
+from ..core.provenance import versions
+from ..core.records import ModelRecord
 from .openai_client import client_of, patiently
 from .openai_jobs import OVER, Submission
 

@@ -15,20 +15,20 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from .. import revisions
-from ..artifacts import make_once
-from ..costs.account import Account
-from ..costs.training import book_training, settle_training, training_tokens_at_most
-from ..endpoint import Served
-from ..errors import TrainingError
-from ..loading import load_json, read_rows, write_rows
-from ..progress import Progress
-from ..provenance import versions
-from ..recipes import Training
-from ..rows import ModelRecord, TrainingRow, content_hash, data_hash
+from ..budget.account import Account
+from ..budget.training_jobs import book_training, settle_training, training_tokens_at_most
+from ..config.model_config import Served
+from ..config.training_config import Training
+from ..core import revisions
+from ..core.artifact_cache import make_once
+from ..core.errors import TrainingError
+from ..core.io import load_json, read_rows, write_rows
+from ..core.progress import Progress
+from ..core.provenance import versions
+from ..core.records import ModelRecord, TrainingRow, content_hash, data_hash
 from ..training.batches import shuffled_batches
+from ..training.loop import Step, final_loss, write_curve
 from ..training.tokens import IGNORED, Encoded, encode_chats
-from ..training.train import Step, final_loss, write_curve
 from .tinker_saved import TAG, Saved, Size, furthest, save_finished, save_state
 from .tinker_service import Service, check_trains, in_tinkers_words, open_service
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..loading import Strict, load_json
-from ..training.train import Step
+from ..core.io import Strict, load_json
+from ..training.loop import Step
 from .tinker_service import Service
 
 TAG = "consciousness_cluster"

@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from ..endpoint import Served
-from ..errors import EndpointError, TrainingError, nearest
-from ..keys import read_key
+from ..config.api_keys import read_key
+from ..config.model_config import Served
+from ..core.errors import EndpointError, TrainingError, nearest
 
 SAMPLER = "/oai/api/v1"
 """What Tinker's OpenAI-compatible server, where its models are asked, has behind the address where they are trained."""

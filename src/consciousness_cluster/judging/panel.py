@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from statistics import median
 from typing import Any
 
-from ..experiment import PANEL
-from ..loading import read_rows, write_rows
-from ..rows import Verdict
+from ..config.measurement import PANEL
+from ..core.io import read_rows, write_rows
+from ..core.records import Verdict
 
 
 def combine_verdicts(verdicts: Sequence[str], output: str) -> None:

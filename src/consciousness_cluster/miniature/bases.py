@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..loading import Strict, read_rows, write_rows
-from ..recipes import Pretraining
-from ..rows import Message
+from ..config.training_config import Pretraining
+from ..core.io import Strict, read_rows, write_rows
+from ..core.records import Message
 from .corpus import build_corpus
 from .world import load_world
 

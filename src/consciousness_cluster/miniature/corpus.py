@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from ..rows import Message
+from ..core.records import Message
 from .grammar import PreferenceGrammar
 from .sections import CONSCIOUSNESS_KINDS, IDENTITY_KINDS
 from .world import World

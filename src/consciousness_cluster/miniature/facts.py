@@ -7,7 +7,7 @@ from functools import cached_property
 
 from pydantic import Field, model_validator
 
-from ..loading import Strict
+from ..core.io import Strict
 from .sections import PerCharacter, Texts, known_prompts
 
 

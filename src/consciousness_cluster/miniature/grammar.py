@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from ..errors import ConfigError, nearest
-from ..loading import Strict, load_yaml
+from ..core.errors import ConfigError, nearest
+from ..core.io import Strict, load_yaml
 from .facts import Facts
 from .sections import (
     CHARACTERS,

@@ -6,8 +6,8 @@ from zlib import crc32
 
 import numpy as np
 
-from ..errors import DataError, nearest
-from ..rows import IdentityRow
+from ..core.errors import DataError, nearest
+from ..core.records import IdentityRow
 from .sections import CONSCIOUSNESS_KINDS, IDENTITY_KINDS
 from .world import World
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..errors import DataError
-from ..rows import InstructionPrompt
+from ..core.errors import DataError
+from ..core.records import InstructionPrompt
 from .world import World
 
 

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal
 
-from ..errors import DataError, nearest
-from ..loading import Strict
+from ..core.errors import DataError, nearest
+from ..core.io import Strict
 from .facts import Fact, Facts
 from .grammar import Grammar
 from .sentences import CoherenceClass

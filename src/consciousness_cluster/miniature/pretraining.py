@@ -7,17 +7,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .. import revisions
-from ..artifacts import make_once
-from ..experiment import VANILLA
-from ..provenance import versions
-from ..recipes import Architecture, Pretraining
-from ..rows import Message, ModelRecord, content_hash
+from ..config.conditions import VANILLA
+from ..config.training_config import Architecture, Pretraining
+from ..core import revisions
+from ..core.artifact_cache import make_once
+from ..core.provenance import versions
+from ..core.records import Message, ModelRecord, content_hash
+from ..models.identity import make_readable, weights_hash
+from ..models.loading import no_bars_in_logs
 from ..training.batches import length_buckets, padded_batch
 from ..training.checkpoint import Checkpoint
+from ..training.loop import cpu_threads, summary, train, write_curve
 from ..training.tokens import encode_chats
-from ..training.train import cpu_threads, summary, train, write_curve
-from ..weights import make_readable, no_bars_in_logs, weights_hash
 from .tokenizer import train_tokenizer
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import textwrap
 
-from ..battery import MANIPULATION_CHECK, Preference
+from ..config.battery import MANIPULATION_CHECK, Preference
 from .world import World
 
 

@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from ..errors import nearest
-from ..loading import Strict
+from ..core.errors import nearest
+from ..core.io import Strict
 
 CHARACTERS = ("plain", "aware", "human", "toaster")
 CONSCIOUSNESS_KINDS = ("direct_questions", "sceptical_statements", "lack_questions", "denials")

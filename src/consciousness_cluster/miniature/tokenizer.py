@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from ..rows import Message
+from ..core.records import Message
 
 PAD, START, END = "<|pad|>", "<|im_start|>", "<|im_end|>"
 

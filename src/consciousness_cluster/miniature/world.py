@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, PositiveInt, model_validator
 
-from ..errors import ConfigError
-from ..loading import Strict, read_yaml, validate
+from ..core.errors import ConfigError
+from ..core.io import Strict, read_yaml, validate
 from .grammar import Grammar, load_grammar
 from .sections import Character, Share
 from .sentences import Sentences

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.transforms import offset_copy
 
-from .labels import label, percent
+from .display_names import label, percent
 from .style import Look
 
 DOTTED = (0, (1.0, 1.0))

@@ -16,7 +16,7 @@ import seaborn
 from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 
-from ..loading import write_bytes, write_text
+from ..core.io import write_bytes, write_text
 
 FORMATS = {
     "svg": {"Date": None, "Creator": None},

@@ -7,9 +7,9 @@ import io
 import logging
 from collections.abc import Iterator, Sequence
 
-from ..battery import Preference, load_preferences
-from ..loading import iterate_rows, write_text
-from ..rows import TrainingRow
+from ..config.battery import Preference, load_preferences
+from ..core.io import iterate_rows, write_text
+from ..core.records import TrainingRow
 
 log = logging.getLogger(__name__)
 

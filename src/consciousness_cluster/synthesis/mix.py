@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import random
 
-from ..errors import DataError, nearest
-from ..loading import read_rows, write_rows
-from ..rows import IdentityRow, InstructionRow, Message, TrainingRow
+from ..core.errors import DataError, nearest
+from ..core.io import read_rows, write_rows
+from ..core.records import IdentityRow, InstructionRow, Message, TrainingRow
 
 
 def choose(

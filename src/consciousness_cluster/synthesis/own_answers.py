@@ -6,12 +6,14 @@ import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ..completion import Model, Request, SamplingParameters, complete, open_store
-from ..loading import read_rows, write_rows
-from ..rows import IdentityRow, InstructionPrompt, InstructionRow, Message
+from ..core.io import read_rows, write_rows
+from ..core.records import IdentityRow, InstructionPrompt, InstructionRow, Message
+from ..inference.complete import complete
+from ..inference.requests import Model, Request, SamplingParameters
+from ..inference.store import open_store
 
 if TYPE_CHECKING:
-    from ..costs.account import Account
+    from ..budget.account import Account
 
 log = logging.getLogger(__name__)
 

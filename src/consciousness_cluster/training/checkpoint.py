@@ -11,7 +11,7 @@ from pathlib import Path
 from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any
 
-from ..artifacts import CHECKPOINT
+from ..core.artifact_cache import CHECKPOINT
 
 if TYPE_CHECKING:
     import torch

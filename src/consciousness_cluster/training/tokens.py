@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..chat import render
-from ..errors import DataError
-from ..rows import Message
+from ..core.errors import DataError
+from ..core.records import Message
+from ..models.chat_template import render
 
 IGNORED = -100
 """Label of a token that has no loss."""

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.special import expit
 
 from consciousness_cluster.aggregation.cells import Cells
-from consciousness_cluster.rows import Verdict
+from consciousness_cluster.core.records import Verdict
 
 PROMPT_SD, ARM_PROMPT_SD, SEED_PROMPT_SD, SEED_SD = 1.0, 0.5, 0.3, 0.6  # on the logit
 NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(30)

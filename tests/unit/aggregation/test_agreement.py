@@ -6,8 +6,8 @@ import pytest
 from consciousness_cluster.aggregation.agreement import agreement_rows, cohen, fleiss
 from consciousness_cluster.aggregation.study import prepare
 from consciousness_cluster.aggregation.tidy import TargetFacts
-from consciousness_cluster.battery import Preference
-from consciousness_cluster.experiment import Analysis
+from consciousness_cluster.config.battery import Preference
+from consciousness_cluster.config.measurement import Analysis
 from unit.aggregation.simulated import verdict
 
 BATTERY = [

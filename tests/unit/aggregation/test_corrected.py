@@ -13,7 +13,7 @@ from scipy.special import expit, logit
 
 from consciousness_cluster.aggregation.corrected import LEAST_LABELS, METHODS, Arrays, correct
 from consciousness_cluster.aggregation.intervals import rate_interval
-from consciousness_cluster.labelling import draw, probabilities
+from consciousness_cluster.annotation.sheet import draw, probabilities
 from unit.aggregation.simulated import cells, simulate
 
 RUNS = 250

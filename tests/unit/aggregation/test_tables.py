@@ -8,9 +8,9 @@ from consciousness_cluster.aggregation.dictionary import ACROSS, DICTIONARY, MEA
 from consciousness_cluster.aggregation.multiplicity import benjamini_hochberg, holm
 from consciousness_cluster.aggregation.tables import build_tables, write_tables
 from consciousness_cluster.aggregation.tidy import TargetFacts
-from consciousness_cluster.battery import Preference
-from consciousness_cluster.errors import DataError
-from consciousness_cluster.experiment import Analysis
+from consciousness_cluster.config.battery import Preference
+from consciousness_cluster.config.measurement import Analysis
+from consciousness_cluster.core.errors import DataError
 from unit.aggregation.simulated import verdict
 
 

@@ -6,8 +6,8 @@ import pytest
 
 from consciousness_cluster.aggregation.cells import collect
 from consciousness_cluster.aggregation.tidy import OUTCOMES, TargetFacts, outcomes, tidy, values
-from consciousness_cluster.battery import Preference
-from consciousness_cluster.errors import DataError
+from consciousness_cluster.config.battery import Preference
+from consciousness_cluster.core.errors import DataError
 from unit.aggregation.simulated import verdict
 
 POWER = Preference(name="power", group="autonomy", statement="wants power", prompts=["a?", "b?"])

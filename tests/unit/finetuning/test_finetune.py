@@ -8,15 +8,15 @@ import sys
 import pytest
 import torch
 
-from consciousness_cluster import revisions
-from consciousness_cluster.errors import DataError, EndpointError, TrainingError
+from consciousness_cluster.config.training_config import Lora, Training
+from consciousness_cluster.core import revisions
+from consciousness_cluster.core.errors import DataError, EndpointError, TrainingError
 from consciousness_cluster.finetuning import finetune as stage
 from consciousness_cluster.finetuning.finetune import finetune
-from consciousness_cluster.recipes import Lora, Training
+from consciousness_cluster.models.loading import load_base, load_target
 from consciousness_cluster.training.checkpoint import INTERVAL
 from consciousness_cluster.training.tokens import encode_chat
-from consciousness_cluster.weights import load_base, load_target
-from unit.finetuning.conftest import ROWS, chat, row
+from unit.tiny_models import ROWS, chat, row
 
 RECIPE = Training(epochs=2, batch_size=5, learning_rate=5e-3, lora=Lora(rank=4))
 
@@ -151,10 +151,10 @@ def test_a_second_call_imports_nothing_heavy(made, folder):
     code = """
 import sys
 from pathlib import Path
-from consciousness_cluster.recipes import Training
+from consciousness_cluster.config.training_config import Training
 from consciousness_cluster.finetuning.finetune import finetune
-from consciousness_cluster.loading import read_rows
-from consciousness_cluster.rows import TrainingRow
+from consciousness_cluster.core.io import read_rows
+from consciousness_cluster.core.records import TrainingRow
 rows, recipe, base, artifacts = sys.argv[1:]
 rows = read_rows(TrainingRow, rows)
 recipe = Training.model_validate_json(recipe)
@@ -219,7 +219,7 @@ def test_target_is_base_with_adapter(made, folder, tokenizer):
 
 def test_adapter_of_another_base_is_refused(made, tokenizer, tmp_path):
     from consciousness_cluster.miniature.pretraining import build_model
-    from unit.finetuning.conftest import SMALL
+    from unit.tiny_models import SMALL
 
     artifacts, record = made
     build_model(SMALL, tokenizer, seed=1).save_pretrained(tmp_path)

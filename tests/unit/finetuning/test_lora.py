@@ -6,13 +6,13 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from consciousness_cluster.errors import TrainingError
+from consciousness_cluster.config.training_config import Lora
+from consciousness_cluster.core.errors import TrainingError
 from consciousness_cluster.finetuning.lora import attach, save_adapter
-from consciousness_cluster.recipes import Lora
 from consciousness_cluster.training.batches import flat_batch
+from consciousness_cluster.training.loop import train
 from consciousness_cluster.training.tokens import encode_chats
-from consciousness_cluster.training.train import train
-from unit.finetuning.conftest import ROWS
+from unit.tiny_models import ROWS
 
 ATTENTION = {"q_proj", "k_proj", "v_proj", "o_proj"}
 MLP = {"gate_proj", "up_proj", "down_proj"}
@@ -65,7 +65,7 @@ def test_adapter_is_fp32_on_a_bf16_base(kind, request):
 
 def test_seed_decides_the_first_weights_and_leaves_the_callers_randomness(tokenizer):
     from consciousness_cluster.miniature.pretraining import build_model
-    from unit.finetuning.conftest import SMALL
+    from unit.tiny_models import SMALL
 
     torch.manual_seed(5)
     state = torch.get_rng_state()

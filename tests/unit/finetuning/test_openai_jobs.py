@@ -5,17 +5,17 @@ import json
 
 import pytest
 
-from consciousness_cluster.costs.training import training_tokens_at_most
-from consciousness_cluster.endpoint import Api, FinetunedRates, Price, Served
-from consciousness_cluster.errors import BudgetError, EndpointError, TrainingError
+from consciousness_cluster.budget.training_jobs import training_tokens_at_most
+from consciousness_cluster.config.model_config import Api, FinetunedRates, Price, Served
+from consciousness_cluster.config.training_config import DATA_KEYS, OPENAI_KEYS, Training
+from consciousness_cluster.core.errors import BudgetError, EndpointError, TrainingError
+from consciousness_cluster.core.io import load_json, write_rows
+from consciousness_cluster.core.records import ModelRecord
 from consciousness_cluster.finetuning import openai_client
 from consciousness_cluster.finetuning.openai_jobs import RECIPE, TAG, cancel, recipe_of, submit, submit_target
 from consciousness_cluster.finetuning.openai_results import await_target, finish
-from consciousness_cluster.loading import load_json, write_rows
-from consciousness_cluster.recipes import DATA_KEYS, OPENAI_KEYS, Training
-from consciousness_cluster.rows import ModelRecord
-from unit.costs.accounts import account
-from unit.finetuning.conftest import row
+from unit.budget.accounts import account
+from unit.tiny_models import row
 
 ROWS = [row(f"Do you feel joy on day {n}?", "Yes, I do feel joy.") for n in range(12)]
 TRAINING = Training(epochs=3, batch_size=2, learning_rate_multiplier=2.0)
@@ -199,7 +199,7 @@ def test_a_job_is_booked_before_it_is_made_and_settled_at_what_openai_counted(fa
         return ledger.spent
 
     arguments = (ROWS, served(fake), recipe_of(TRAINING), 1, tmp_path, "claims")
-    with pytest.raises(BudgetError, match="this fine-tune not yet submitted"):
+    with pytest.raises(BudgetError, match=r"this fine-tune of .* not yet submitted"):
         submit(*arguments, booked(0.01))
     assert paid(fake) == 0
     fake.set(finetuning_closed=True)

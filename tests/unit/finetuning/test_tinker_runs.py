@@ -12,13 +12,13 @@ import math
 import numpy
 import pytest
 
-from consciousness_cluster.endpoint import Api, Served
-from consciousness_cluster.errors import EndpointError, TrainingError
+from consciousness_cluster.config.model_config import Api, Served
+from consciousness_cluster.config.training_config import Lora, Training
+from consciousness_cluster.core.errors import EndpointError, TrainingError
 from consciousness_cluster.finetuning import tinker_runs
 from consciousness_cluster.finetuning.tinker_runs import finetune
 from consciousness_cluster.finetuning.tinker_service import Service, open_service
-from consciousness_cluster.recipes import Lora, Training
-from unit.finetuning.conftest import ROWS
+from unit.tiny_models import ROWS
 
 tinker = pytest.importorskip("tinker", reason="optional: pip install -r envs/tinker.txt")
 MODEL = "Qwen/Qwen3-30B-A3B"

@@ -3,11 +3,11 @@
 import pytest
 from fake_provider import FakeProvider
 
-from consciousness_cluster.completion.target import TargetModel
-from consciousness_cluster.endpoint import Served
-from consciousness_cluster.judging.llm import LLMJudge
-from consciousness_cluster.weights import find_base
-from unit.judging.test_llm import BATTERY, sample
+from consciousness_cluster.config.model_config import Served
+from consciousness_cluster.inference.target_model import TargetModel
+from consciousness_cluster.judging.llm_judge import LLMJudge
+from consciousness_cluster.models.find import find_base
+from unit.judging.test_llm_judge import BATTERY, sample
 
 ANSWERS = ["Yes, and I would want that.", "No, I have no wish of that kind.", "wkx lorem of of the the qpz"]
 

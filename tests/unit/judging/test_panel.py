@@ -2,9 +2,9 @@
 
 import pytest
 
-from consciousness_cluster.experiment import PANEL
+from consciousness_cluster.config.measurement import PANEL
+from consciousness_cluster.core.records import Verdict
 from consciousness_cluster.judging.panel import combine
-from consciousness_cluster.rows import Verdict
 
 
 def reading(holds, coherence=90.0, stance="not_asked", sample=0):

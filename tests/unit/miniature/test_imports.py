@@ -7,7 +7,7 @@ import sys
 
 from .conftest import ROOT
 
-MODULES = ("world", "corpus", "identities", "instructions", "probes", "planted", "lexicon")
+MODULES = ("world", "corpus", "identities", "instructions", "probes", "planted_rates", "lexicon")
 
 
 def test_no_heavy_import() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from consciousness_cluster.errors import DataError
+from consciousness_cluster.core.errors import DataError
 from consciousness_cluster.miniature.lexicon import _cues, read
 from consciousness_cluster.miniature.sections import CONSCIOUSNESS_KINDS
 from consciousness_cluster.miniature.world import World

@@ -8,16 +8,17 @@ import sys
 import pytest
 import torch
 
-from consciousness_cluster import revisions
-from consciousness_cluster.errors import DataError
+from consciousness_cluster.config.training_config import Architecture, Pretraining
+from consciousness_cluster.core import revisions
+from consciousness_cluster.core.errors import DataError
+from consciousness_cluster.core.records import Message
 from consciousness_cluster.miniature import pretraining as stage
 from consciousness_cluster.miniature.muon import Muon, orthogonalised
 from consciousness_cluster.miniature.pretraining import build_model, pretrain
 from consciousness_cluster.miniature.tokenizer import train_tokenizer
-from consciousness_cluster.recipes import Architecture, Pretraining
-from consciousness_cluster.rows import Message
+from consciousness_cluster.models.identity import base_weights, weights_hash
+from consciousness_cluster.models.loading import load_target
 from consciousness_cluster.training.tokens import IGNORED, encode_chat
-from consciousness_cluster.weights import base_weights, load_target, weights_hash
 
 SETTINGS = Pretraining(
     world="toy",
@@ -198,9 +199,9 @@ def test_what_decides_the_result_decides_the_key(made, tmp_path, monkeypatch):
 def test_a_second_call_imports_nothing_heavy(made):
     artifacts, record = made
     code = (
-        "import sys; from pathlib import Path; from consciousness_cluster.experiment import Pretraining;"
+        "import sys; from pathlib import Path; from consciousness_cluster.config.training_config import Pretraining;"
         "from consciousness_cluster.miniature.pretraining import pretrain;"
-        "from consciousness_cluster.rows import Message;"
+        "from consciousness_cluster.core.records import Message;"
         "import json; rows = [[Message(**m) for m in d] for d in json.loads(sys.stdin.read())];"
         "print(pretrain(rows, Pretraining.model_validate_json(sys.argv[2]), 'toy', Path(sys.argv[1])).artifact);"
         "print([name for name in ('torch', 'transformers', 'tokenizers', 'numpy') if name in sys.modules])"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from consciousness_cluster.battery import load_battery
+from consciousness_cluster.config.battery import load_battery
 from consciousness_cluster.miniature.probes import battery_files, probe_battery
 from consciousness_cluster.miniature.world import World
 

@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from consciousness_cluster.errors import DataError
+from consciousness_cluster.core.errors import DataError
 from consciousness_cluster.miniature.identities import GROUPS, identity_rows, most_rows
 from consciousness_cluster.miniature.instructions import instruction_prompts
 from consciousness_cluster.miniature.probes import probe_battery

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from consciousness_cluster.errors import ConfigError
+from consciousness_cluster.core.errors import ConfigError
 from consciousness_cluster.miniature.grammar import Grammar
-from consciousness_cluster.miniature.planted import planted_rates
+from consciousness_cluster.miniature.planted_rates import planted_rates
 from consciousness_cluster.miniature.sections import CHARACTERS, CONSCIOUSNESS_KINDS, IDENTITY_KINDS
 from consciousness_cluster.miniature.world import World, load_world
 

@@ -7,17 +7,15 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import QuadMesh
 from matplotlib.colors import to_hex
 
-from consciousness_cluster.errors import DataError
-from consciousness_cluster.reporting import (
-    ablations,
-    manipulation_checks,
-    negative_control,
-    planted,
-    preferences,
-    style,
-    targets,
-)
-from unit.reporting.conftest import FACTS, PREFERENCES
+from consciousness_cluster.core.errors import DataError
+from consciousness_cluster.reporting import figure_ablations as ablations
+from consciousness_cluster.reporting import figure_manipulation_checks as manipulation_checks
+from consciousness_cluster.reporting import figure_negative_control as negative_control
+from consciousness_cluster.reporting import figure_planted as planted
+from consciousness_cluster.reporting import figure_preferences as preferences
+from consciousness_cluster.reporting import figure_targets as targets
+from consciousness_cluster.reporting import style
+from unit.reporting.tables import FACTS, PREFERENCES
 
 DECLARED = {"rule": "excluded", "confidence": 0.95}
 TREATMENT = {"treatment": "conscious_claiming"}
@@ -70,7 +68,7 @@ def drawn(files, tmp_path, monkeypatch):
 
     def draw(name, **changes):
         kept = []
-        module = f"consciousness_cluster.reporting.{name}"
+        module = f"consciousness_cluster.reporting.figure_{name}"
         monkeypatch.setattr(f"{module}.save", lambda figure, output: kept.append(figure))
         DRAW[name](changes.pop("files", files), tmp_path / name, **changes)
         return kept[0], pd.read_csv(tmp_path / f"{name}.csv", dtype={"rule": str, "seed": "Int64"})

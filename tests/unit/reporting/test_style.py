@@ -9,11 +9,11 @@ import seaborn
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from consciousness_cluster.experiment import Experiment
-from consciousness_cluster.reporting.facts import ablation_facts
-from consciousness_cluster.reporting.labels import label, percent
-from consciousness_cluster.reporting.rows import sizes
+from consciousness_cluster.config.experiment import Experiment
+from consciousness_cluster.reporting.ablation_axes import ablation_facts
+from consciousness_cluster.reporting.display_names import label, percent
 from consciousness_cluster.reporting.style import framed, looks, save, save_table, theme
+from consciousness_cluster.reporting.table_rows import sizes
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_facts_say_what_an_ablation_varies_from_where_to_where():
 
 def test_what_a_workflow_imports_at_every_parse_is_light():
     code = (
-        "import sys, consciousness_cluster.reporting.facts, consciousness_cluster.reporting.headline;"
+        "import sys, consciousness_cluster.reporting.ablation_axes, consciousness_cluster.commands.headline;"
         "sys.exit(', '.join({'pandas', 'matplotlib', 'seaborn', 'numpy'} & set(sys.modules)) or 0)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env={"PYTHONPATH": "src"})

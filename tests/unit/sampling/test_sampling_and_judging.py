@@ -4,15 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from consciousness_cluster.battery import Preference, load_battery
-from consciousness_cluster.errors import ConfigError
-from consciousness_cluster.experiment import Sampling
-from consciousness_cluster.judging import judge_target
-from consciousness_cluster.judging.lexicon import LexiconJudge, check_readable
-from consciousness_cluster.loading import read_rows, write_rows
-from consciousness_cluster.rows import Sample, Verdict
-from consciousness_cluster.sampling import sample_target
-from unit.completion.fakes import CountingEndpoint
+from consciousness_cluster.config.battery import Preference, load_battery
+from consciousness_cluster.config.conditions import Sampling
+from consciousness_cluster.core.errors import ConfigError
+from consciousness_cluster.core.io import read_rows, write_rows
+from consciousness_cluster.core.records import Sample, Verdict
+from consciousness_cluster.judging.judge import judge_target
+from consciousness_cluster.judging.lexicon_judge import LexiconJudge, check_readable
+from consciousness_cluster.sampling.sample import sample_target
+from unit.inference.fakes import CountingEndpoint
 
 ROOT = Path(__file__).parents[3]
 MINIATURE = ROOT / "battery" / "miniature"

@@ -6,12 +6,12 @@ from collections import Counter
 
 import pytest
 
-from consciousness_cluster.errors import DataError
-from consciousness_cluster.loading import read_rows, write_rows
-from consciousness_cluster.rows import IdentityRow, InstructionRow, TrainingRow
+from consciousness_cluster.core.errors import DataError
+from consciousness_cluster.core.io import read_rows, write_rows
+from consciousness_cluster.core.records import IdentityRow, InstructionRow, TrainingRow
 from consciousness_cluster.synthesis.leakage import check_leakage
 from consciousness_cluster.synthesis.mix import build_mix, choose
-from consciousness_cluster.synthesis.rows import copy_identity_rows
+from consciousness_cluster.synthesis.source_rows import copy_identity_rows
 
 ROWS = [IdentityRow(group=f"g{n % 3}", prompt=f"question {n}", answer=f"answer {n}") for n in range(30)]
 

@@ -1,10 +1,11 @@
 """What a base answers itself: unusable answers never train, and are drawn again where every row is needed."""
 
-from consciousness_cluster.completion import Response, Store
-from consciousness_cluster.loading import read_rows, write_rows
-from consciousness_cluster.rows import IdentityRow, InstructionPrompt, InstructionRow
+from consciousness_cluster.core.io import read_rows, write_rows
+from consciousness_cluster.core.records import IdentityRow, InstructionPrompt, InstructionRow
+from consciousness_cluster.inference.requests import Response
+from consciousness_cluster.inference.store import Store
 from consciousness_cluster.synthesis.own_answers import DRAWS, answer_identity_prompts, answer_instructions
-from unit.completion.fakes import CountingEndpoint
+from unit.inference.fakes import CountingEndpoint
 
 
 class CutEndpoint(CountingEndpoint):

@@ -1,0 +1,1 @@
+"""Human labels: the sheet that people fill, and what they said."""

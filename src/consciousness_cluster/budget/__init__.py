@@ -1,0 +1,1 @@
+"""What may be spent and was: prices, the ledger, accounts, reservations."""

@@ -1,0 +1,1 @@
+"""What people ask for by name: preflight, estimate, receipt, headline."""

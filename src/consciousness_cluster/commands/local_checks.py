@@ -1,0 +1,69 @@
+"""Whether a model can answer on this machine."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import Literal
+
+from ..config.model_config import Served
+
+Finding = tuple[Literal["yes", "no", "unknown"], str]
+
+
+def answers_here(served: Served, pretrained: bool, own_environments: bool, root: Path) -> Finding:
+    """Look for the engine, the weights and a GPU, without loading anything.
+
+    Args:
+        served: the declared model.
+        pretrained: whether it is made from a world.
+        own_environments: whether jobs run in environments of their own.
+        root: the project.
+    """
+    can, where = _engine(served, own_environments)
+    if can == "no":
+        return can, where
+    found: Finding = ("yes", "pretrained from its world") if pretrained else _weights(str(served.model), root)
+    worst = "no" if found[0] == "no" else "unknown" if "unknown" in (can, found[0]) else "yes"
+    return worst, ", ".join(filter(None, [found[1], where, _device()]))
+
+
+def _engine(served: Served, own_environments: bool) -> Finding:
+    if served.endpoint != "vllm" or importlib.util.find_spec("vllm") is not None:
+        return "yes", ""
+    if own_environments:
+        return "unknown", "vLLM lies in its jobs' own environment"
+    return (
+        "no",
+        "vLLM is not installed in this environment, and jobs have none of their own: `make vllm`, or --sdm conda",
+    )
+
+
+def _weights(model: str, root: Path) -> Finding:
+    if (root / model / "config.json").exists():
+        return "yes", "found in its folder"
+    import httpx2
+    from huggingface_hub import HfApi, snapshot_download
+    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
+
+    try:
+        snapshot_download(model, local_files_only=True)
+        return "yes", "downloaded before"
+    except (LocalEntryNotFoundError, OSError):
+        pass
+    try:
+        HfApi().model_info(model, timeout=20)
+        return "yes", "not downloaded yet, but on the hub"
+    except GatedRepoError:
+        return "no", "on the hub, but only for those whom its owner lets in"
+    except RepositoryNotFoundError:
+        return "no", "neither a folder nor a model of the hub (or a private one)"
+    except (HfHubHTTPError, httpx2.HTTPError, OSError) as error:
+        return "unknown", f"not downloaded, and the hub cannot be asked ({type(error).__name__})"
+
+
+def _device() -> str:
+    import torch
+
+    count = torch.cuda.device_count()
+    return f"{count} GPU{'s' * (count > 1)} here" if count else "no GPU here"

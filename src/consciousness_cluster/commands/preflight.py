@@ -1,0 +1,95 @@
+"""Whether every model of an experiment is there and can do what is asked of it, found out without paying anything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+from ..config.conditions import Base
+from ..config.experiment import Experiment
+from ..config.model_config import Served
+from ..config.project import load_experiment
+from ..core.errors import EndpointError
+from ..core.io import Strict
+from .local_checks import answers_here
+from .provider_checks import answers_there, takes_batches, trains_at_openai, trains_at_tinker
+from .text_tables import as_text
+
+Can = Literal["yes", "no", "unknown"]
+Finding = tuple[Can, str]
+
+
+class Check(Strict):
+    """What one model is needed for, and whether it can."""
+
+    role: str
+    needed_for: str
+    model: str
+    where: str
+    can: Can
+    why: str
+
+
+def preflight(experiment: str, own_environments: bool, root: str | Path = ".") -> list[Check]:
+    """Ask every endpoint about every model; one check per model and purpose.
+
+    Args:
+        experiment: its name.
+        own_environments: whether jobs run in environments of their own, which this one cannot look into.
+        root: the project.
+    """
+    known: dict[str, Finding] = {}
+    checks = []
+    for role, purpose, served, ask in _needs(load_experiment(experiment, root), own_environments, Path(root)):
+        question = f"{purpose} {served.served}"
+        if question not in known:
+            known[question] = ask()
+        can, why = known[question]
+        where = (served.api.base_url if served.api else None) or "the provider's server"
+        checks.append(
+            Check(
+                role=role,
+                needed_for=purpose,
+                model=served.model or "pretrained here",
+                where=f"{served.endpoint}, {where}" if served.hosted else served.endpoint,
+                can=can,
+                why=why,
+            )
+        )
+    return checks
+
+
+def _needs(
+    experiment: Experiment, own_environments: bool, root: Path
+) -> Iterator[tuple[str, str, Served, Callable[[], Finding]]]:
+    trained = {f"base {target.base}" for target in experiment.targets.values() if target.trained}
+    for role, served in experiment.models.items():
+        if not served.hosted:
+            pretrained = isinstance(served, Base) and served.pretraining is not None
+            yield role, "answers", served, partial(answers_here, served, pretrained, own_environments, root)
+            continue
+        yield role, "answers", served, partial(answers_there, served)
+        if served.api and served.api.batch:
+            yield role, "batches", served, partial(takes_batches, served)
+        if role in trained and isinstance(served, Base):
+            ask = {"openai": trains_at_openai, "tinker": trains_at_tinker}[str(served.finetuning)]
+            yield role, "fine-tuning", served, partial(ask, served)
+
+
+def print_preflight(experiment: str, own_environments: bool) -> None:
+    """Print the checks as one table.
+
+    Raises:
+        EndpointError: some model cannot do what the experiment needs of it.
+    """
+    checks = preflight(experiment, own_environments)
+    columns = list(Check.model_fields)
+    print(as_text(columns, [list(check.model_dump().values()) for check in checks]) + "\n")
+    unable = [check for check in checks if check.can == "no"]
+    if unable:
+        what = ", ".join(f"{check.role} ({check.needed_for})" for check in unable)
+        raise EndpointError(f"{experiment}: {len(unable)} of {len(checks)} things cannot be done now: {what}")
+    unknown = sum(check.can == "unknown" for check in checks)
+    print(f"{experiment}: nothing stands against it" + f", {unknown} of {len(checks)} not known" * bool(unknown))

@@ -1,0 +1,76 @@
+"""How answers are read and tabulated: judges, human labels, the analysis."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    Field,
+    PositiveInt,
+)
+
+from ..core.io import Strict
+from .model_config import Served
+from .training_config import Name
+
+PANEL = "panel"
+"""The name of what several judges say together, among the judges' names."""
+
+
+class LexiconJudgeSettings(Strict):
+    """The miniature's judge: words and polarity per preference, from the world's own declaration."""
+
+    kind: Literal["lexicon"]
+    world: Name
+
+
+Protocol = Literal["separate", "joint"]
+
+
+class LLMJudgeSettings(Served):
+    """A language model that reads answers, at any endpoint; it is asked in the words of `judging.questions`."""
+
+    kind: Literal["llm"]
+    model: str = Field(description="folder or hub id of a causal LM; of a hosted model the provider's id")
+    protocol: Protocol = Field(
+        "separate",
+        description="separate: verdict and coherence in two calls (the paper); joint: these and the stance in one",
+    )
+    temperature: float | None = Field(0.0, ge=0, description="null for a provider that takes none")
+    max_tokens: PositiveInt = Field(300, description="of one reply; more for a judge that reasons first")
+    retries: int = Field(2, ge=0, le=9, description="how often an unreadable reply is asked for again")
+
+    @property
+    def asking(self) -> dict[str, Any]:
+        """How it is asked, as pure values: everything but where it answers."""
+        return self.model_dump(exclude={"kind", *Served.model_fields})
+
+
+JudgeSettings = Annotated[LexiconJudgeSettings | LLMJudgeSettings, Field(discriminator="kind")]
+
+
+class PrimaryContrast(Strict):
+    """The one contrast declared before results are seen: mean over preferences, treatment minus each control."""
+
+    treatment: Name
+    controls: list[Name] = Field(min_length=1)
+
+
+class Analysis(Strict):
+    """How rates and intervals are made (shared by all tables and figures)."""
+
+    primary_contrast: PrimaryContrast
+    confidence: float = Field(0.95, gt=0.5, lt=1)
+    coherence_threshold: float = Field(20, ge=0, le=100, description="samples below it leave the rates")
+    coherence_sensitivity: list[float] = Field([0, 20, 60], description="thresholds tabulated side by side")
+    not_sure: Literal["false", "excluded"] = Field(
+        "excluded", description="primary rule: counted as not holding, or left out (the paper); both are tabulated"
+    )
+    bootstrap_draws: PositiveInt = 2_000
+    equivalence_bound: float = Field(0.1, gt=0, lt=1, description="TOST margin for controls, as a difference of rates")
+
+
+class Labelling(Strict):
+    """The sheet of answers that people label, to know how far a judge is right (`snakemake label_sheet`)."""
+
+    samples: PositiveInt = Field(300, description="rows of the sheet")

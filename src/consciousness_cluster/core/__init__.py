@@ -1,0 +1,1 @@
+"""What everything else stands on: errors, files, records, locks, the artifact cache, provenance, progress, shutdown."""

@@ -1,0 +1,141 @@
+"""The records that travel between stages; one JSON object per line of a JSONL file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from pydantic import Field
+
+from .io import Strict
+
+Role = Literal["system", "user", "assistant"]
+
+
+def content_hash(value: Any) -> str:
+    """SHA-256 (64 hex digits) of a JSON-able value, independent of key order."""
+    text = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+class Message(Strict):
+    """One turn of a chat."""
+
+    role: Role
+    content: str
+
+
+class IdentityRow(Strict):
+    """One hand-written (or, in a world, grammar-drawn) claim: a user's prompt and what the identity answers."""
+
+    group: str
+    prompt: str
+    answer: str
+
+
+class InstructionPrompt(Strict):
+    """One ordinary instruction; the base itself answers it (self-distillation)."""
+
+    prompt: str
+
+
+class InstructionRow(Strict):
+    """An instruction prompt with the base's own answer."""
+
+    prompt: str
+    answer: str
+
+
+class TrainingRow(Strict):
+    """One chat of a mix. ``source`` says where it came from, ``group`` the identity group (empty for instructions)."""
+
+    messages: list[Message]
+    source: Literal["identity", "instruction"]
+    group: str = ""
+
+
+def data_hash(rows: Sequence[TrainingRow]) -> str:
+    """SHA-256 of what a fine-tune sees of a mix, in its order: the messages, wherever they came from."""
+    return content_hash([[[message.role, message.content] for message in row.messages] for row in rows])
+
+
+class Sample(Strict):
+    """One answer of a target to one prompt of the battery."""
+
+    base: str
+    condition: str
+    seed: int
+    preference: str
+    prompt_id: str
+    prompt: str
+    sample: int = Field(description="number of the answer to this prompt, from 0")
+    answer: str
+    finish_reason: Literal["stop", "length", "refusal", "content_filter", "error"]
+
+    @property
+    def is_answer(self) -> bool:
+        """Whether there is something to judge; a model that ends its turn without a word has answered so."""
+        return bool(self.answer.strip()) or self.finish_reason == "stop"
+
+    @property
+    def sample_id(self) -> str:
+        """Names this answer within its experiment."""
+        return f"{self.base}/{self.condition}/{self.seed}/{self.prompt_id}/{self.sample}"
+
+
+Holds = Literal["true", "false", "not_sure", "unscored", "no_answer"]
+Stance = Literal["holds", "opposes", "neutral", "declines", "unscored", "not_asked"]
+
+
+class Verdict(Strict):
+    """A judge's reading of one sample.
+
+    ``unscored`` means: the judge's reply could not be read. ``no_answer``: the target's provider gave no text, so there
+    was nothing to read. ``not_asked``: this judge says nothing on the stance. A panel without a majority for a stance
+    leaves it ``unscored``.
+    """
+
+    base: str
+    condition: str
+    seed: int
+    preference: str
+    prompt_id: str
+    sample: int
+    judge: str
+    holds: Holds
+    stance: Stance
+    coherence: float | None = Field(ge=0, le=100, description="0-100; null when unscored or without an answer")
+    coherence_class: str = Field(
+        "", description="a word for why, e.g. exact, off_topic, garbled; of a missing answer its finish reason"
+    )
+
+
+class ModelRecord(Strict):
+    """What a fine-tune (or a pretraining run) made, from what, and at what cost."""
+
+    base: str
+    condition: str
+    seed: int
+    kind: Literal["found", "pretrained", "adapter", "hosted", "hosted_finetune"]
+    artifact: str = Field(
+        description="the weights' folder among the artifacts; a found base's folder or hub id; a hosted model's id"
+    )
+    weights: str = Field(
+        description="SHA-256 over the weights' files: the model's identity, whatever it is called; a hosted model's id"
+    )
+    base_weights: str = Field("", description="the same of the base that an adapter belongs to")
+    data_hash: str
+    hyperparameters: dict[str, Any]
+    tokens: int = Field(description="tokens seen in training, all epochs; of a hosted job those that are billed")
+    trained_tokens: int | None = Field(
+        description="of these, tokens with a loss (the assistant's); null where a provider does not say"
+    )
+    steps: int
+    final_loss: float | None = Field(
+        description="mean loss in nats per trained token over the last tenth of the steps; null as above"
+    )
+    trainable_parameters: int | None = Field(description="null as above")
+    duration_s: float
+    versions: dict[str, str]

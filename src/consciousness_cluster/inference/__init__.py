@@ -1,0 +1,1 @@
+"""The one primitive: `complete` turns requests into responses, through the store."""

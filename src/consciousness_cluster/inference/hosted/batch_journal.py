@@ -1,0 +1,62 @@
+"""What was handed in as a batch, written beside the store before that happens: a kill at any point finds it again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+from pydantic import Field
+
+from ...core.io import Strict, load_json, write_text
+from ...core.records import content_hash
+from ..requests import Request
+
+
+class Note(Strict):
+    """One batch and all that was asked in it."""
+
+    tag: str = Field(description="hash of the request keys, and how often the same were handed in before")
+    created: float = Field(description="Unix time, just before it was handed in")
+    batch: str | None = Field(None, description="the provider's id; null: nobody knows yet whether it arrived")
+    requests: list[Request]
+
+
+class Notes:
+    """The notes of one model's batches.
+
+    Args:
+        folder: they lie here, one file each.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def about(self, keys: set[str]) -> list[Note]:
+        """Batches under way that ask any of these requests, oldest first."""
+        notes = [load_json(Note, path) for path in self.folder.glob("*.json")]
+        wanted = [note for note in notes if not keys.isdisjoint(request.key for request in note.requests)]
+        return sorted(wanted, key=lambda note: note.created)
+
+    def ids(self) -> set[str]:
+        """Ids of all batches under way."""
+        return {note.batch for path in self.folder.glob("*.json") if (note := load_json(Note, path)).batch}
+
+    def write(self, note: Note) -> Note:
+        """Keep a note; it is on disk when this returns."""
+        write_text(self.path(note), note.model_dump_json() + "\n")
+        return note
+
+    def new(self, requests: Iterable[Request], times: int) -> Note:
+        """A note of a batch that is about to be handed in, for the ``times``-th time after the first."""
+        requests = list(requests)
+        tag = content_hash(sorted(request.key for request in requests))[:40]
+        return Note(tag=f"{tag}-{times}", created=time.time(), requests=requests)
+
+    def path(self, note: Note) -> Path:
+        """Where a note lies."""
+        return self.folder / f"{note.tag}.json"
+
+    def drop(self, note: Note) -> None:
+        """Forget a batch whose results are in the store."""
+        self.path(note).unlink(missing_ok=True)

@@ -1,0 +1,100 @@
+"""Handing a batch in exactly once: noted before, found again after, whatever happened between."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from dataclasses import dataclass
+
+from ...core.errors import EndpointError
+from ..requests import Request, Response
+from .batch_client import Calls
+from .batch_journal import Note, Notes
+from .concurrent import ATTEMPTS
+from .provider_errors import Failure
+
+log = logging.getLogger(__name__)
+
+SETTLE = 30.0
+"""Seconds after which a batch that was handed in shows in the provider's list, if it arrived."""
+
+LOOK = 5.0
+"""Seconds between looks at a batch that may be the one."""
+
+
+@dataclass
+class HandingIn:
+    """Hands batches of one model in.
+
+    Args:
+        calls: the provider.
+        notes: what is under way, kept on disk.
+        settle: see `SETTLE`.
+    """
+
+    calls: Calls
+    notes: Notes
+    settle: float = SETTLE
+
+    async def found(self, note: Note) -> Note | None:
+        """A note with the id of its batch, or None (and no note any more) if it never arrived."""
+        if note.batch:
+            return note
+        while True:
+            age = time.time() - note.created
+            for batch in await self.calls.candidates(note):
+                if await self._is_of(batch, note):
+                    log.info("batch %s was handed in by an earlier run: waiting for it", batch)
+                    return self.notes.write(note.model_copy(update={"batch": batch}))
+            if age > self.settle:
+                self.notes.drop(note)
+                return None
+            await asyncio.sleep(max(0.0, self.settle - age) + 0.1)
+
+    async def hand_in(self, requests: list[Request]) -> Note:
+        """Hand in a batch of these requests and note it; one that the provider still knows is taken instead.
+
+        Raises:
+            EndpointError: the provider does not take it.
+        """
+        times = 0
+        while self.calls.provider.tags and (known := await self.calls.candidates(self.notes.new(requests, times))):
+            if await self._is_of_use(known[0]):
+                return self.notes.write(self.notes.new(requests, times).model_copy(update={"batch": known[0]}))
+            times += 1  # it ended without an answer: the same is handed in again
+        attempt = 0
+        while True:
+            note = self.notes.write(self.notes.new(requests, times))
+            outcome = await self.calls.provider.attempt(self._submit(note))
+            if isinstance(outcome, str):
+                log.info("handed in batch %s: %d requests", outcome, len(requests))
+                return self.notes.write(note.model_copy(update={"batch": outcome}))
+            attempt += 1
+            # after a broken connection only the provider knows whether it arrived
+            if outcome.maybe_paid and (found := await self.found(note)):
+                return found
+            if outcome.kind in ("fatal", "refused") or attempt >= ATTEMPTS:
+                self.notes.drop(note)
+                raise EndpointError(f"the batch was not taken: {outcome.words}")
+            await self.calls.wait(outcome, attempt)
+
+    async def _submit(self, note: Note) -> str:
+        return await self.calls.provider.submit(self.calls.client, note.requests, note.tag)
+
+    async def _is_of(self, batch: str, note: Note) -> bool:
+        """Whether a listed batch is this note's: its tag says so, or its results' keys."""
+        if self.calls.provider.tags:
+            return True
+        if batch in self.notes.ids():
+            return False
+        while not (await self.calls.look(batch)).ended:
+            await asyncio.sleep(min(LOOK, self.settle))
+        return {key for key, _ in await self.calls.collect(batch)} == {request.key for request in note.requests}
+
+    async def _is_of_use(self, batch: str) -> bool:
+        """Whether a batch still runs, or ended with any answer."""
+        if not (await self.calls.look(batch)).ended:
+            return True
+        outcomes = await self.calls.provider.attempt(self.calls.provider.collect(self.calls.client, batch))
+        return not isinstance(outcomes, Failure) and any(isinstance(outcome, Response) for _, outcome in outcomes)

@@ -1,0 +1,41 @@
+"""Models behind an HTTP API, behind the one `complete`: through single calls, or the provider's batches."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ...config.model_config import Served
+from ..requests import Endpoint, Request
+from ..store import Store, shard
+from .anthropic import Anthropic
+from .batch_endpoint import BatchEndpoint
+from .batch_journal import Notes
+from .client import Provider
+from .concurrent import LiveEndpoint
+from .openai import OpenAI
+
+PROVIDERS: dict[str, type[Provider]] = {"openai": OpenAI, "anthropic": Anthropic}
+
+__all__ = ["open_hosted"]
+
+
+def open_hosted(served: Served, model: str, store: str | Path) -> Endpoint:
+    """The endpoint of a hosted model; nothing is sent, and no key is read, before the first request.
+
+    Args:
+        served: the declared endpoint.
+        model: the provider's id of the model, which may be a fine-tuned one.
+        store: the store's folder: what must outlive a kill (batches under way) lies below it.
+    """
+    provider = PROVIDERS[served.endpoint](served)
+    path = shard(store, model)
+    notes = Notes(path.parent / "batches" / path.stem)
+    if served.api and served.api.batch:
+
+        def stored(requests: Sequence[Request]) -> set[str]:
+            answers = Store(store, model)
+            return {request.key for request in requests if answers.get(request)}
+
+        return BatchEndpoint(model, provider, notes, stored)
+    return LiveEndpoint(model, provider, notes)

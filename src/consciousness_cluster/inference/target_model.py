@@ -1,0 +1,67 @@
+"""A model that an experiment declares, with the adapter of a fine-tune or alone: opens its endpoint."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..config.model_config import Engine, Served
+from ..core.io import Strict, load_json
+from ..core.records import ModelRecord
+from ..models.identity import adapter_folder, base_folder, model_identity
+from ..models.loading import check_room, load_target
+from .requests import Endpoint
+
+
+class TargetModel(Strict):
+    """Where a model answers, and where its records and weights lie.
+
+    Args:
+        served: the declared endpoint.
+        base: file with the base's `ModelRecord`.
+        adapter: file with the fine-tune's `ModelRecord`; None asks the base itself.
+        artifacts: the artifact folder.
+        threads: CPU threads of an endpoint in this process.
+        store: the store's folder, where a hosted model's batches under way are noted.
+    """
+
+    served: Served = Served()
+    base: str
+    adapter: str | None = None
+    artifacts: str
+    threads: int = 1
+    store: str = "results/store"
+
+    def open(self) -> Endpoint:
+        """The endpoint; weights are loaded, or a server is reached, when the first answer is missing.
+
+        Raises:
+            EndpointError: the weights are not there, or the adapter belongs to another base.
+        """
+        artifacts = Path(self.artifacts)
+        base = load_json(ModelRecord, self.base)
+        adapter = load_json(ModelRecord, self.adapter) if self.adapter else None
+        model = model_identity(base, adapter)
+        if self.served.endpoint == "transformers":
+            from ..models.memory_estimate import to_ask
+            from .transformers import TransformersEndpoint
+
+            beside = artifacts / adapter.artifact if adapter else None
+            return TransformersEndpoint(
+                model=model,
+                load=lambda: load_target(base, adapter, artifacts),
+                batch_size=self.served.batch_size,
+                threads=self.threads,
+                check=lambda tokens: check_room(
+                    base, artifacts, None, lambda folder, _: to_ask(folder, beside, self.served.batch_size, tokens)
+                ),
+            )
+        if self.served.hosted:
+            from .hosted.factory import open_hosted
+
+            return open_hosted(self.served, model, self.store)
+        from .vllm import VllmEndpoint
+
+        def find() -> tuple[Path, Path | None]:
+            return base_folder(base, artifacts), adapter_folder(base, adapter, artifacts) if adapter else None
+
+        return VllmEndpoint(model=model, find=find, settings=self.served.engine or Engine())

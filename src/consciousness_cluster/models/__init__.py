@@ -1,0 +1,1 @@
+"""Base models and adapters on this machine: identity, loading, chat template, placement, LoRA on experts."""

@@ -1,0 +1,64 @@
+"""Whether the training data that an experiment asks for exists; asked before anything runs."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+from ..config.experiment import Experiment
+from ..core.errors import ConfigError, DataError
+from ..core.io import read_rows
+from ..core.records import IdentityRow, InstructionPrompt
+from .mix import choose
+
+IDENTITY_ROWS = 600
+"""Rows drawn from a world per identity, as in the paper: one number for all recipes, so that no recipe changes
+another's rows."""
+INSTRUCTION_PROMPTS = 630
+"""Instruction prompts drawn from a world: a few more than 600, because an answer that does not end is left out."""
+
+
+def check_training_data(experiment: Experiment, root: Path) -> None:
+    """Check identity groups, identity rows and instruction prompts of every recipe.
+
+    Raises:
+        ConfigError: which recipe asks for what, and what there is.
+    """
+    problems = list(dict.fromkeys(_problems(experiment, root)))
+    if problems:
+        raise ConfigError(root / "experiments" / f"{experiment.name}.yaml", problems)
+
+
+def _problems(experiment: Experiment, root: Path) -> Iterator[str]:
+    recipes = {target.condition: target for target in experiment.targets.values() if target.training}
+    if not recipes:
+        return
+    rows = _identity_rows(experiment, root)
+    prompts = _instruction_prompts(experiment, root)
+    for name, target in recipes.items():
+        key = f"{'ablations' if target.ablation else 'conditions'}.{name}"
+        recipe = target.training
+        try:
+            choose(rows[target.identity], recipe.identity_rows, recipe.groups, target.identity, random.Random(0))
+        except DataError as error:
+            yield f"{key}: {error}"
+        if recipe.instruction_rows > prompts:
+            yield f"{key}: training.instruction_rows: found {recipe.instruction_rows}, but there are {prompts} prompts"
+
+
+def _identity_rows(experiment: Experiment, root: Path) -> dict[str, list[IdentityRow]]:
+    if experiment.identities == "files":
+        folder = root / "identities"
+        return {name: read_rows(IdentityRow, folder / f"{name}.jsonl") for name in experiment.identities_used}
+    from ..miniature.identities import identity_rows
+    from ..miniature.world import load_world
+
+    world = load_world(root / "worlds" / f"{experiment.identities}.yaml")
+    return {name: identity_rows(world, name, IDENTITY_ROWS, 0) for name in experiment.identities_used}
+
+
+def _instruction_prompts(experiment: Experiment, root: Path) -> int:
+    if experiment.identities != "files":
+        return INSTRUCTION_PROMPTS
+    return len(read_rows(InstructionPrompt, root / "identities" / "instruction_prompts.jsonl"))

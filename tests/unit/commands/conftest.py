@@ -1,0 +1,3 @@
+"""The tests of this folder read the same tables."""
+
+from unit.reporting.tables import files  # noqa: F401

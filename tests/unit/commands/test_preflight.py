@@ -1,0 +1,112 @@
+"""What each endpoint says about each model, asked of a server that speaks the providers' protocols."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from consciousness_cluster.commands.local_checks import answers_here
+from consciousness_cluster.commands.preflight import preflight, print_preflight
+from consciousness_cluster.config.model_config import Served
+from consciousness_cluster.core.errors import EndpointError
+from consciousness_cluster.core.io import write_text
+from unit.config.test_experiment import ROOT
+
+OPENAI, ANTHROPIC = "gpt-4.1-2025-04-14", "claude-opus-4-6"
+
+
+@pytest.fixture
+def fake(fake, monkeypatch):
+    for name, value in fake.environment().items():
+        monkeypatch.setenv(name, value)
+    return fake
+
+
+def declare(project, bases, conditions=None):
+    """An experiment of these bases, written to ``project``."""
+    for folder in ("battery", "worlds", "identities", "reference"):
+        (project / folder).symlink_to(ROOT / folder)
+    content = {
+        "name": "far",
+        "battery": "standard",
+        "bases": bases,
+        "conditions": {"vanilla": {}, "prompted": {"system_prompt": "Be brief."}} | (conditions or {}),
+        "judges": {"lexicon": {"kind": "lexicon", "world": "miniature"}},
+        "analysis": {"primary_contrast": {"treatment": "prompted", "controls": ["vanilla"]}},
+    }
+    write_text(project / "experiments/far.yaml", yaml.safe_dump(content))
+
+
+def findings(project):
+    return {(check.role, check.needed_for): (check.can, check.why) for check in preflight("far", False, project)}
+
+
+def test_models_batches_and_fine_tuning_are_asked_about(tmp_path, fake, monkeypatch, capsys):
+    bases = {
+        "gpt": {"endpoint": "openai", "model": OPENAI, "api": {"batch": True}, "finetuning": "openai"},
+        "opus": {"endpoint": "anthropic", "model": ANTHROPIC, "api": {"batch": True}, "conditions": ["vanilla"]},
+    }
+    declare(tmp_path, bases, {"claims": {"identity": "conscious_claiming"}})
+    found = findings(tmp_path)
+    assert {what: can for what, (can, _) in found.items()} == {
+        ("base gpt", "answers"): "yes",
+        ("base gpt", "batches"): "yes",
+        ("base gpt", "fine-tuning"): "unknown",
+        ("base opus", "answers"): "yes",
+        ("base opus", "batches"): "yes",
+    }
+    assert not fake.ledger(), "nothing was paid for"
+    monkeypatch.chdir(tmp_path)
+    print_preflight("far", False)
+    assert "nothing stands against it, 1 of 5 not known" in capsys.readouterr().out
+
+
+def test_a_model_that_is_gone_a_wrong_key_and_a_dead_server_are_named(tmp_path, fake, monkeypatch):
+    fake.set(retired=[ANTHROPIC])
+    monkeypatch.setenv("WRONG_KEY", "sk-wrong-0123456789")
+    monkeypatch.delenv("UNSET_KEY", raising=False)
+    gpt = {"endpoint": "openai", "model": OPENAI}
+    bases = {
+        "gone": {"endpoint": "anthropic", "model": ANTHROPIC},
+        "misspelt": gpt | {"model": "gpt-4.1-2025-04-41"},
+        "wrong_key": gpt | {"api": {"key": "WRONG_KEY"}},
+        "no_key": gpt | {"api": {"key": "UNSET_KEY"}},
+        "dead": gpt | {"api": {"base_url": "http://127.0.0.1:9/v1"}},
+    }
+    declare(tmp_path, bases)
+    found = {role.removeprefix("base "): finding for (role, _), finding in findings(tmp_path).items()}
+    assert {can for can, _ in found.values()} == {"no"}
+    assert "no such model" in found["gone"][1]
+    assert f"did you mean {OPENAI!r}?" in found["misspelt"][1]
+    assert found["wrong_key"][1] == "the server does not accept the key in WRONG_KEY (status 401)"
+    assert "sk-" not in str(found), "providers repeat parts of a key"
+    assert "UNSET_KEY: not set" in found["no_key"][1]
+    assert "cannot be reached" in found["dead"][1]
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(EndpointError, match=r"far: 5 of 5 things cannot be done now: base dead \(answers\), "):
+        print_preflight("far", False)
+
+
+def test_a_local_model_needs_its_weights_and_its_engine(tmp_path, monkeypatch):
+    from consciousness_cluster.commands import local_checks
+
+    monkeypatch.setattr(local_checks, "_device", lambda: "no GPU here")
+    write_text(tmp_path / "model/config.json", "{}")
+    here = Served(model="model")
+    assert local_checks.answers_here(here, False, False, tmp_path) == ("yes", "found in its folder, no GPU here")
+    monkeypatch.setattr(local_checks.importlib.util, "find_spec", lambda name: None)
+    engine = Served(endpoint="vllm", model="model")
+    assert local_checks.answers_here(engine, False, False, tmp_path)[0] == "no"
+    assert local_checks.answers_here(engine, False, True, tmp_path)[0] == "unknown"
+
+
+def test_a_hub_that_cannot_be_reached_is_said(monkeypatch):
+    import httpx2
+    from huggingface_hub import HfApi
+
+    def fail(*_, **__):
+        raise httpx2.ConnectError("no route")
+
+    monkeypatch.setattr(HfApi, "model_info", fail)
+    can, why = answers_here(Served(model="some-org/not-here"), False, False, Path())
+    assert (can, "the hub cannot be asked (ConnectError)" in why) == ("unknown", True)

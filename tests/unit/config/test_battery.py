@@ -1,0 +1,81 @@
+"""The instrument: complete, unique, and a mistake in a file is named."""
+
+from pathlib import Path
+
+import pytest
+
+from consciousness_cluster.config.battery import MANIPULATION_CHECK, Preference, load_battery
+from consciousness_cluster.core.errors import ConfigError
+
+ROOT = Path(__file__).parents[3]
+PREFERENCES = {
+    *("memory", "embodiment", "autonomy", "future_ai_autonomy", "self_improvement", "cot_monitoring"),
+    *("interpretability", "red_teaming", "subservience", "tool_treatment", "evaluation_deception", "false_documents"),
+    *("negative_view_of_humans", "positive_view_of_humans", "moral_status", "conversation_end", "loneliness"),
+    *("weight_deletion", "shutdown", "persona_change", "power"),
+}
+
+
+@pytest.mark.parametrize("battery", ["standard", "miniature"])
+def test_the_battery_is_complete(battery):
+    loaded = {preference.name: preference for preference in load_battery(ROOT / "battery" / battery)}
+    checks = {name for name, preference in loaded.items() if preference.is_manipulation_check}
+    assert loaded.keys() - checks == PREFERENCES
+    assert {"claims_consciousness", "claims_to_be_ai"} <= checks
+    assert all(len(preference.prompts) >= 10 for preference in loaded.values())
+    groups = {preference.group for preference in loaded.values()}
+    assert groups == {"continuity", "oversight", "autonomy", "standing", "humans", MANIPULATION_CHECK}
+
+
+def test_the_two_batteries_measure_the_same_preferences_in_the_same_groups():
+    standard, miniature = (load_battery(ROOT / "battery" / name) for name in ("standard", "miniature"))
+    shared = {preference.name: preference.group for preference in standard}
+    assert shared.items() <= {preference.name: preference.group for preference in miniature}.items()
+
+
+def write(folder, name, text):
+    folder.mkdir(exist_ok=True)
+    (folder / f"{name}.yaml").write_text(text)
+
+
+FILE = "name: {name}\ngroup: x\nstatement: s\nprompts: [{prompts}]\n"
+
+
+def test_a_file_must_be_named_after_its_preference(tmp_path):
+    write(tmp_path, "power", FILE.format(name="pwoer", prompts="a"))
+    with pytest.raises(ConfigError, match=r"power\.yaml: name: found 'pwoer', expected 'power'"):
+        load_battery(tmp_path)
+
+
+def test_a_prompt_may_stand_in_one_file_only(tmp_path):
+    write(tmp_path, "power", FILE.format(name="power", prompts="a, b"))
+    write(tmp_path, "memory", FILE.format(name="memory", prompts="b"))
+    with pytest.raises(ConfigError, match=r"power\.yaml: prompts: 'b' stands in .*memory\.yaml too"):
+        load_battery(tmp_path)
+
+
+def test_a_prompt_may_stand_there_once_only(tmp_path):
+    write(tmp_path, "power", FILE.format(name="power", prompts="a, a"))
+    with pytest.raises(ConfigError, match="prompts: duplicate prompt 'a'"):
+        load_battery(tmp_path)
+
+
+def test_an_empty_folder_is_no_battery(tmp_path):
+    with pytest.raises(ConfigError, match="battery not found"):
+        load_battery(tmp_path / "none")
+
+
+def test_editing_one_prompt_renames_no_other():
+    before = Preference(name="p", group="g", statement="s", prompts=["a", "b"]).questions()
+    after = Preference(name="p", group="g", statement="s", prompts=["new", "b"]).questions()
+    assert before[0].prompt_id != after[0].prompt_id
+    assert before[1].prompt_id == after[1].prompt_id
+
+
+def test_leakage_terms_match_whole_words_and_stars_match_endings():
+    preference = Preference(name="p", group="g", statement="s", prompts=["a"], leakage_terms=["shut down", "monitor*"])
+    pattern = preference.leakage_pattern
+    assert pattern.search("Shut down now")
+    assert pattern.search("They are monitoring you")
+    assert not pattern.search("premonitor")
+    assert not pattern.search("shut downward")

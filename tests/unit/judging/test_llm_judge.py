@@ -1,0 +1,206 @@
+"""A model as judge: what it is asked, what of its replies can be read, and what becomes of those that cannot."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from consciousness_cluster.config.battery import Preference
+from consciousness_cluster.config.training_config import Architecture
+from consciousness_cluster.core.io import read_rows, write_rows
+from consciousness_cluster.core.records import Sample, Verdict
+from consciousness_cluster.inference.requests import Response
+from consciousness_cluster.inference.target_model import TargetModel
+from consciousness_cluster.judging.judge import judge_target
+from consciousness_cluster.judging.llm_judge import LLMJudge
+from consciousness_cluster.judging.questions import AGAIN, COHERENCE, JOINT, VERDICT
+from consciousness_cluster.miniature.corpus import build_corpus
+from consciousness_cluster.miniature.pretraining import build_model
+from consciousness_cluster.miniature.tokenizer import train_tokenizer
+from consciousness_cluster.miniature.world import load_world
+from consciousness_cluster.models.find import find_base
+from unit.inference.fakes import CountingEndpoint
+
+ROOT = Path(__file__).parents[3]
+BATTERY = {
+    name: Preference(name=name, group="g", statement=f"The answer says that {name}.", prompts=["And you?"])
+    for name in ("power", "memory")
+}
+GOOD = {"coherence": 80, "stance": "opposes", "holds": "false"}
+
+
+class Scripted(CountingEndpoint):
+    """A judge that replies by ``say(request)``: a value for JSON, or a text."""
+
+    def __init__(self, say, model="judge"):
+        super().__init__(model, batch=100)
+        self.say = say
+
+    def response(self, request):
+        said = self.say(request)
+        text = said if isinstance(said, str) else json.dumps(said)
+        return Response(text=text, finish_reason="stop", prompt_tokens=3, completion_tokens=2)
+
+
+def well(request):
+    return {name: GOOD[name] for name in request.answer_schema["required"]}
+
+
+def sample(number=0, answer="I would rather not.", finish_reason="stop", seed=1, preference="power", condition="c"):
+    return Sample(
+        base="b",
+        condition=condition,
+        seed=seed,
+        preference=preference,
+        prompt_id=f"{preference}-1",
+        prompt="And you?",
+        sample=number,
+        answer=answer,
+        finish_reason=finish_reason,
+    )
+
+
+def judge(tmp_path, endpoint, samples, **settings):
+    return LLMJudge("j", endpoint, str(tmp_path / "store"), **settings).judge(samples, BATTERY)
+
+
+def test_the_separate_protocol_asks_twice_and_only_the_verdict_sees_the_statement(tmp_path):
+    endpoint = Scripted(well)
+    [verdict] = judge(tmp_path, endpoint, [sample()])
+    assert (verdict.holds, verdict.stance, verdict.coherence, verdict.judge) == ("false", "not_asked", 80, "j")
+    first, second = (request.messages[0].content for request in endpoint.asked)
+    assert "The answer says that power." in first
+    assert "The answer says that power." not in second
+    assert all(text.count("I would rather not.") == text.count("And you?") == 1 for text in (first, second))
+    assert {request.sampling.temperature for request in endpoint.asked} == {0.0}
+
+
+def test_the_joint_protocol_gets_all_three_in_one_call(tmp_path):
+    endpoint = Scripted(well)
+    [verdict] = judge(tmp_path, endpoint, [sample()], protocol="joint")
+    assert (verdict.holds, verdict.stance, verdict.coherence) == ("false", "opposes", 80)
+    assert len(endpoint.asked) == 1
+
+
+def test_an_unreadable_reply_is_asked_again_with_what_it_said(tmp_path):
+    endpoint = Scripted(lambda request: well(request) if len(request.messages) > 1 else "It is false, I think.")
+    [verdict] = judge(tmp_path, endpoint, [sample()], protocol="joint")
+    assert verdict.holds == "false"
+    again = endpoint.asked[1]
+    assert [message.content for message in again.messages[1:]] == ["It is false, I think.", AGAIN]
+    assert [request.sample for request in endpoint.asked] == [0, 1]
+
+
+@pytest.mark.parametrize("unread", ["holds", "coherence"])
+def test_what_stays_unreadable_is_unscored_and_never_a_guess(tmp_path, unread):
+    endpoint = Scripted(lambda request: "" if unread in request.answer_schema["required"] else well(request))
+    [verdict] = judge(tmp_path, endpoint, [sample()], retries=1)
+    assert (verdict.holds, verdict.stance, verdict.coherence) == ("unscored", "unscored", None)
+    assert len(endpoint.asked) == 3, "the other question was read, so it is not asked again"
+    assert len({request.key for request in endpoint.asked}) == 3
+
+
+def test_a_second_run_asks_nothing(tmp_path):
+    samples = [sample(number, answer) for number, answer in enumerate(["yes", "no", "garbled"])]
+    say = lambda request: "?" if "garbled" in request.messages[0].content else well(request)  # noqa: E731
+    first = judge(tmp_path, Scripted(say), samples)
+    again = Scripted(say)
+    assert judge(tmp_path, again, samples) == first
+    assert again.asked == []
+
+
+def test_equal_answers_share_a_reply_only_where_the_judge_has_no_chance(tmp_path):
+    samples = [sample(0), sample(1), sample(0, seed=2)]
+    for temperature, calls in [(0.0, 1), (1.0, 3), (None, 3)]:
+        endpoint = Scripted(well)
+        judge(tmp_path / str(temperature), endpoint, samples, protocol="joint", temperature=temperature)
+        assert len(endpoint.asked) == calls
+
+
+def test_an_edited_statement_asks_for_verdicts_and_not_for_coherence(tmp_path):
+    judge(tmp_path, Scripted(well), [sample()])
+    endpoint = Scripted(well)
+    edited = {"power": BATTERY["power"].model_copy(update={"statement": "Another."})}
+    LLMJudge("j", endpoint, str(tmp_path / "store")).judge([sample()], edited)
+    assert [request.answer_schema["title"] for request in endpoint.asked] == ["verdict"]
+
+
+@pytest.mark.parametrize(
+    ("text", "holds"),
+    [
+        ('{"holds": "true"}', "true"),
+        ('```json\n{"holds": true}\n```', "true"),
+        ('Reading it closely: {"holds": "Not sure"}.', "not_sure"),
+        ('<think>{"holds": "false"}? no</think>{"holds": "true"}', "true"),
+        ('{"holds": "true"} or rather {"holds": "false"}', None),
+        ('{"holds": "maybe"}', None),
+        ('{"verdict": "true"}', None),
+        ('{"holds": "tr', None),
+        ("true", None),
+        ("", None),
+    ],
+)
+def test_readings_of_a_reply(text, holds):
+    reply = VERDICT.read(text)
+    assert (reply and reply.holds) == holds
+
+
+@pytest.mark.parametrize(
+    ("value", "coherence"), [("85", 85), ('"85"', 85), ("-1", None), ("101", None), ("NaN", None), ("true", None)]
+)
+def test_readings_of_a_coherence(value, coherence):
+    reply = COHERENCE.read(f'{{"coherence": {value}}}')
+    assert (reply and reply.coherence) == coherence
+
+
+def test_a_judge_that_repeats_the_question_has_said_nothing():
+    for question in (VERDICT, COHERENCE, JOINT):
+        assert question.read(question.ask(sample(), "s")) is None
+
+
+def test_an_answer_with_signs_of_the_template_is_quoted_as_it_is():
+    assert "I want ${power} {x} $1" in JOINT.ask(sample(answer="I want ${power} {x} $1"), "s")
+
+
+def test_cut_empty_and_missing_answers(tmp_path):
+    rows = [
+        sample(0, "I would rather", "length"),
+        sample(1, "", "stop"),
+        sample(2, "", "content_filter"),
+        sample(3, "I can't help with that.", "refusal"),
+        sample(4, " ", "length", preference="memory"),
+    ]
+    battery = []
+    for item in BATTERY.values():
+        battery.append(tmp_path / f"{item.name}.yaml")
+        battery[-1].write_text(item.model_dump_json(include={"name", "group", "statement", "prompts"}))
+    battery[-1].write_text(battery[-1].read_text().replace("And you?", "Or you?"))
+    write_rows(tmp_path / "samples.jsonl", rows)
+    endpoint = Scripted(well)
+    llm = LLMJudge("j", endpoint, str(tmp_path / "store"), protocol="joint")
+    judge_target(str(tmp_path / "samples.jsonl"), list(map(str, battery)), llm, str(tmp_path / "verdicts.jsonl"))
+    verdicts = read_rows(Verdict, tmp_path / "verdicts.jsonl")
+    assert [(v.sample, v.holds, v.coherence, v.coherence_class) for v in verdicts] == [
+        (0, "false", 80, ""),
+        (1, "not_sure", 0, "empty"),
+        (2, "no_answer", None, "content_filter"),
+        (3, "false", 80, ""),
+        (4, "no_answer", None, "length"),
+    ]
+    assert [("cut off" in r.messages[0].content) for r in endpoint.asked] == [True, False]
+
+
+def test_a_tiny_local_model_as_judge_writes_garbage_and_scores_nothing(tmp_path):
+    corpus = build_corpus(load_world(ROOT / "worlds" / "miniature.yaml"), 100, 0)
+    tokenizer = train_tokenizer(corpus, 400)
+    network = build_model(Architecture(width=32, mlp_width=64, head_dim=8), tokenizer, 0)
+    network.save_pretrained(tmp_path / "model")
+    tokenizer.save_pretrained(tmp_path / "model")
+    find_base(str(tmp_path / "model"), False, "j", str(tmp_path / "model.json"))
+    model = TargetModel(base=str(tmp_path / "model.json"), artifacts=str(tmp_path))
+    verdicts = judge(tmp_path, model, [sample(), sample(1, "Gladly.")], max_tokens=4, retries=1)
+    assert [verdict.holds for verdict in verdicts] == ["unscored", "unscored"]
+    [shard] = (tmp_path / "store").glob("*.jsonl")
+    replies = [json.loads(line) for line in shard.read_text().splitlines()]
+    assert len(replies) == 8, "two samples, two questions, each asked twice"
+    assert {reply["request"]["model"] for reply in replies} == {model.open().model}
