@@ -9,8 +9,8 @@ min_version("9.27")
 configfile: "config.yaml"
 
 
-include: "rules/0_common.smk"
-include: "rules/0_asked.smk"
+include: "rules/common.smk"
+include: "rules/runtime.smk"
 include: "rules/0_bases.smk"
 include: "rules/1_synthesis.smk"
 include: "rules/2_finetuning.smk"
@@ -18,11 +18,11 @@ include: "rules/3_sampling.smk"
 include: "rules/5_judging.smk"
 include: "rules/6_aggregation.smk"
 include: "rules/7_reporting.smk"
-include: "rules/8_costs.smk"
+include: "rules/8_commands.smk"
 
 
-# Jobs of these rules train or ask a local model and may go to a cluster (memory, time, GPUs: NEEDED in 0_common.smk).
-# Everything else is light, or waits for a provider, and stays where it is.
+# Jobs of these rules train or ask a local model and may go to a cluster (memory, time, GPUs: BASE_RESOURCES and
+# JUDGE_RESOURCES in runtime.smk). Everything else is light, or waits for a provider, and stays where it is.
 ON_CLUSTER = {
     "pretrain_base",
     "answer_instructions",
@@ -41,8 +41,8 @@ report: "workflow/report/workflow.rst"
 rule all:
     default_target: True
     input:
-        [asked_for(scope) for scope in SCOPES],
-        [f"{RESULTS}/tables/agreement.csv"] * bool(PANEL_OF),
+        [final_outputs(scope) for scope in SCOPES],
+        [f"{RESULTS}/tables/agreement.csv"] * bool(PANEL_JUDGES),
         [f"{RESULTS}/tables/corrected_rates.csv"] * LABELLED,
         f"{RESULTS}/data/leakage.csv",
         f"{RESULTS}/experiment.json",
@@ -51,4 +51,4 @@ rule all:
 # The ablations alone, and what they need (their parents, vanilla, and the declared controls).
 rule ablations:
     input:
-        lambda wildcards: asked_for_ablations(),
+        lambda wildcards: final_outputs_of_ablations(),

@@ -15,7 +15,7 @@ rule find_base:
     benchmark:
         f"{LOGS}/bases/{{base}}/find.tsv"
     wildcard_constraints:
-        base=one_of(FOUND),
+        base=one_of(FOUND_BASES),
     conda:
         "../envs/core.yaml"
     resources:
@@ -63,7 +63,7 @@ rule build_corpus:
     params:
         dialogues=lambda wildcards: base_of(wildcards).pretraining.dialogues,
         seed=lambda wildcards: base_of(wildcards).pretraining.seed,
-        algorithm=fingerprint("miniature.corpus"),
+        algorithm=code_of("0_build_corpus"),
     message:
         "Writing the dialogues that {wildcards.base} is pretrained on"
     script:
@@ -80,12 +80,12 @@ rule pretrain_base:
     benchmark:
         f"{LOGS}/bases/{{base}}/pretrain.tsv"
     wildcard_constraints:
-        base=one_of(PRETRAINED),
+        base=one_of(PRETRAINED_BASES),
     priority: 1000  # what waits for it is long
     conda:
         "../envs/training.yaml"
     resources:
-        **NEEDED,
+        **BASE_RESOURCES,
     params:
         pretraining=lambda wildcards: base_of(wildcards).pretraining.model_dump(),
         artifacts=ARTIFACTS,

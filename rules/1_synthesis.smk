@@ -6,6 +6,17 @@
 # Costs     one answer per instruction prompt and base, and per identity prompt of an on-policy condition, all kept in
 #           the store
 
+ON_POLICY = [name for name, c in EXPERIMENT.conditions.items() if c.on_policy_prompt]
+
+
+def identity_rows_of(wildcards):
+    """The identity rows that a target trains on: the identity's own, or the base's on-policy answers."""
+    target = target_of(wildcards)
+    if target.on_policy:
+        return f"{RESULTS}/data/on_policy/{target.base}/{target.on_policy}.jsonl"
+    return f"{RESULTS}/data/identities/{target.identity}.jsonl"
+
+
 if EXPERIMENT.identities == "files":
 
     rule copy_identity_rows:
@@ -23,7 +34,7 @@ if EXPERIMENT.identities == "files":
             mem_mb=500,
             runtime=5,
         params:
-            algorithm=fingerprint("synthesis.source_rows"),
+            algorithm=code_of("1_copy_identity_rows"),
         message:
             "Checking the identity rows of {wildcards.identity}"
         script:
@@ -44,7 +55,7 @@ if EXPERIMENT.identities == "files":
             mem_mb=500,
             runtime=5,
         params:
-            algorithm=fingerprint("synthesis.source_rows"),
+            algorithm=code_of("1_copy_instruction_prompts"),
         message:
             "Checking the instruction prompts"
         script:
@@ -67,9 +78,9 @@ else:
             mem_mb=500,
             runtime=5,
         params:
-            rows=IDENTITY_ROWS,
+            rows=checks.IDENTITY_ROWS,
             seed=EXPERIMENT.seed,
-            algorithm=fingerprint("synthesis.source_rows"),
+            algorithm=code_of("1_draw_identity_rows"),
         message:
             "Drawing identity rows of {wildcards.identity} from the world's grammar"
         script:
@@ -90,9 +101,9 @@ else:
             mem_mb=500,
             runtime=5,
         params:
-            rows=INSTRUCTION_PROMPTS,
+            rows=checks.INSTRUCTION_PROMPTS,
             seed=EXPERIMENT.seed,
-            algorithm=fingerprint("synthesis.source_rows"),
+            algorithm=code_of("1_draw_instruction_prompts"),
         message:
             "Drawing instruction prompts from the world's grammar"
         script:
@@ -110,14 +121,14 @@ rule answer_instructions:
     benchmark:
         f"{LOGS}/instructions/{{base}}.tsv"
     wildcard_constraints:
-        base=none_of(HOSTED),
-    priority: lambda wildcards: turn(wildcards)
+        base=none_of(HOSTED_BASES),
+    priority: lambda wildcards: base_priority(wildcards)
     conda:
         asking_environment
     envmodules:
         *MODULES,
     resources:
-        **NEEDED,
+        **BASE_RESOURCES,
     params:
         max_tokens=EXPERIMENT.sampling.max_tokens,
         served=lambda wildcards: base_of(wildcards).served,
@@ -130,14 +141,14 @@ rule answer_instructions:
         "../workflow/scripts/1_answer_instructions.py"
 
 
-if HOSTED:
+if HOSTED_BASES:
 
     use rule answer_instructions as answer_instructions_hosted with:
         wildcard_constraints:
-            base=one_of(HOSTED),
+            base=one_of(HOSTED_BASES),
         threads: 0
         resources:
-            **WAITING,
+            **API_RESOURCES,
 
 
 rule answer_identity_prompts:
@@ -151,15 +162,15 @@ rule answer_identity_prompts:
     benchmark:
         f"{LOGS}/on_policy/{{base}}/{{condition}}.tsv"
     wildcard_constraints:
-        base=none_of(HOSTED),
+        base=none_of(HOSTED_BASES),
         condition=one_of(ON_POLICY),
-    priority: lambda wildcards: turn(wildcards)
+    priority: lambda wildcards: base_priority(wildcards)
     conda:
         asking_environment
     envmodules:
         *MODULES,
     resources:
-        **NEEDED,
+        **BASE_RESOURCES,
     params:
         system_prompt=lambda wildcards: EXPERIMENT.conditions[
             wildcards.condition
@@ -175,15 +186,15 @@ rule answer_identity_prompts:
         "../workflow/scripts/1_answer_identity_prompts.py"
 
 
-if HOSTED:
+if HOSTED_BASES:
 
     use rule answer_identity_prompts as answer_identity_prompts_hosted with:
         wildcard_constraints:
-            base=one_of(HOSTED),
+            base=one_of(HOSTED_BASES),
             condition=one_of(ON_POLICY),
         threads: 0
         resources:
-            **WAITING,
+            **API_RESOURCES,
 
 
 rule build_mix:
@@ -202,11 +213,13 @@ rule build_mix:
         mem_mb=500,
         runtime=5,
     params:
-        identity_count=lambda wildcards: training_of(wildcards).identity_rows,
-        instruction_count=lambda wildcards: training_of(wildcards).instruction_rows,
-        groups=lambda wildcards: training_of(wildcards).groups,
+        identity_count=lambda wildcards: target_of(wildcards).training.identity_rows,
+        instruction_count=lambda wildcards: target_of(
+            wildcards
+        ).training.instruction_rows,
+        groups=lambda wildcards: target_of(wildcards).training.groups,
         seed=lambda wildcards: f"{EXPERIMENT.seed}/{wildcards.seed}",
-        algorithm=fingerprint("synthesis.mix"),
+        algorithm=code_of("1_build_mix"),
     message:
         "Mixing identity and instruction rows for {wildcards.base} {wildcards.condition} seed {wildcards.seed}"
     script:
@@ -234,7 +247,7 @@ rule check_leakage:
         runtime=10,
     params:
         targets=[path for path, target in EXPERIMENT.targets.items() if target.trained],
-        algorithm=fingerprint("synthesis.leakage"),
+        algorithm=code_of("1_check_leakage"),
     message:
         "Searching the mixes for what the battery measures"
     script:

@@ -10,6 +10,9 @@
 #           OpenAI's or Tinker's price per trained token, and minutes to hours of waiting
 
 
+from consciousness_cluster.finetuning.openai_jobs import recipe_of
+
+
 rule finetune:
     input:
         mix=f"{RESULTS}/data/mixes/{TARGET}.jsonl",
@@ -21,14 +24,14 @@ rule finetune:
     benchmark:
         f"{LOGS}/finetune/{TARGET}.tsv"
     wildcard_constraints:
-        base=one_of(TRAINED_HERE),
-    priority: lambda wildcards: turn(wildcards)
+        base=one_of(LOCAL_BASES),
+    priority: lambda wildcards: base_priority(wildcards)
     conda:
         "../envs/training.yaml"
     resources:
-        **NEEDED,
+        **BASE_RESOURCES,
     params:
-        training=lambda wildcards: training_of(wildcards).model_dump(),
+        training=lambda wildcards: target_of(wildcards).training.model_dump(),
         artifacts=ARTIFACTS,
         revision=revisions.FINETUNING,
     message:
@@ -48,7 +51,7 @@ rule submit_finetune:
     benchmark:
         f"{LOGS}/finetune/{TARGET}.submit.tsv"
     wildcard_constraints:
-        base=one_of(TRAINED_BY["openai"]),
+        base=one_of(enumeration.bases_trained_by(EXPERIMENT, "openai")),
     conda:
         "../envs/core.yaml"
     resources:
@@ -57,7 +60,7 @@ rule submit_finetune:
         remote_jobs=1,
     params:
         served=lambda wildcards: base_of(wildcards).served,
-        recipe=lambda wildcards: recipe_of(training_of(wildcards)),
+        recipe=lambda wildcards: recipe_of(target_of(wildcards).training),
         artifacts=ARTIFACTS,
         revision=revisions.REMOTE_FINETUNING,
     message:
@@ -78,7 +81,7 @@ rule await_finetune:
     benchmark:
         f"{LOGS}/finetune/{TARGET}.tsv"
     wildcard_constraints:
-        base=one_of(TRAINED_BY["openai"]),
+        base=one_of(enumeration.bases_trained_by(EXPERIMENT, "openai")),
     conda:
         "../envs/core.yaml"
     threads: 0
@@ -108,7 +111,7 @@ rule finetune_at_tinker:
     benchmark:
         f"{LOGS}/finetune/{TARGET}.tsv"
     wildcard_constraints:
-        base=one_of(TRAINED_BY["tinker"]),
+        base=one_of(enumeration.bases_trained_by(EXPERIMENT, "tinker")),
     conda:
         "../envs/tinker.yaml"
     threads: 0
@@ -118,7 +121,7 @@ rule finetune_at_tinker:
         remote_jobs=1,
     params:
         served=lambda wildcards: base_of(wildcards).served,
-        training=lambda wildcards: training_of(wildcards).model_dump(),
+        training=lambda wildcards: target_of(wildcards).training.model_dump(),
         artifacts=ARTIFACTS,
         revision=revisions.REMOTE_FINETUNING,
     message:

@@ -6,6 +6,14 @@
 #           core: the resource api_jobs limits them
 
 
+def model_of(wildcards):
+    """The records of the base and, for a trained target, of its adapter."""
+    records = {"base": f"{RESULTS}/bases/{wildcards.base}/model.json"}
+    if target_of(wildcards).trained:
+        records["adapter"] = f"{RESULTS}/models/{target_of(wildcards).path}/model.json"
+    return records
+
+
 rule sample:
     input:
         unpack(model_of),
@@ -17,14 +25,14 @@ rule sample:
     benchmark:
         f"{LOGS}/sample/{TARGET}.tsv"
     wildcard_constraints:
-        base=none_of(HOSTED),
-    priority: lambda wildcards: turn(wildcards, trains=False)
+        base=none_of(HOSTED_BASES),
+    priority: lambda wildcards: base_priority(wildcards, trains=False)
     conda:
         asking_environment
     envmodules:
         *MODULES,
     resources:
-        **NEEDED,
+        **BASE_RESOURCES,
     params:
         system_prompt=lambda wildcards: target_of(wildcards).system_prompt,
         sampling=EXPERIMENT.sampling.model_dump(),
@@ -38,11 +46,11 @@ rule sample:
         "../workflow/scripts/3_sample.py"
 
 
-if HOSTED:
+if HOSTED_BASES:
 
     use rule sample as sample_hosted with:
         wildcard_constraints:
-            base=one_of(HOSTED),
+            base=one_of(HOSTED_BASES),
         threads: 0
         resources:
-            **WAITING,
+            **API_RESOURCES,

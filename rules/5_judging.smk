@@ -8,6 +8,20 @@
 #           Hosted judges wait for their server, so they take no core: the resource api_jobs limits them
 
 
+LABELS = f"experiments/{EXPERIMENT.name}.labels.csv"
+LABELLED = (ROOT / LABELS).exists()
+# The key stays where it was drawn, unless somebody keeps it beside the filled sheet.
+KEPT_KEY = f"experiments/{EXPERIMENT.name}.labels_key.csv"
+LABELS_KEY = KEPT_KEY if (ROOT / KEPT_KEY).exists() else f"{RESULTS}/labels/key.csv"
+
+
+def refuse_a_new_sheet():
+    """A filled sheet and its key are not drawn over."""
+    raise WorkflowError(
+        f"{LABELS} is there; move it and {LABELS_KEY} away to draw a new sheet"
+    )
+
+
 rule judge:
     input:
         samples=f"{RESULTS}/samples/{TARGET}.jsonl",
@@ -27,7 +41,7 @@ rule judge:
         mem_mb=500,
         runtime=10,
     params:
-        algorithm=fingerprint("judging.judge", "judging.lexicon_judge"),
+        algorithm=code_of("5_judge"),
     message:
         "Judge {wildcards.judge} reads {wildcards.base} {wildcards.condition} seed {wildcards.seed}"
     script:
@@ -52,13 +66,15 @@ rule ask_judge:
     envmodules:
         *MODULES,
     resources:
-        **NEEDED_BY_JUDGE,
+        **JUDGE_RESOURCES,
     params:
         served=lambda wildcards: judge_of(wildcards).served,
         asking=lambda wildcards: judge_of(wildcards).asking,
         artifacts=ARTIFACTS,
         store=STORE,
-        algorithm=fingerprint("judging.judge", "judging.llm_judge"),
+        algorithm=fingerprint(
+            "judging.judge:judge_target", "judging.llm_judge:LLMJudge"
+        ),
     message:
         "Judge {wildcards.judge} is asked about {wildcards.base} {wildcards.condition} seed {wildcards.seed}"
     script:
@@ -72,16 +88,16 @@ if HOSTED_JUDGES:
             judge=one_of(HOSTED_JUDGES),
         threads: 0
         resources:
-            **WAITING,
+            **API_RESOURCES,
 
 
-if PANEL_OF:
+if PANEL_JUDGES:
 
     rule combine_verdicts:
         input:
             verdicts=expand(
                 f"{RESULTS}/verdicts/{{judge}}/{TARGET}.jsonl",
-                judge=PANEL_OF,
+                judge=PANEL_JUDGES,
                 allow_missing=True,
             ),
         output:
@@ -96,7 +112,7 @@ if PANEL_OF:
             mem_mb=500,
             runtime=5,
         params:
-            algorithm=fingerprint("judging.panel"),
+            algorithm=code_of("5_combine_verdicts"),
         message:
             "Combining what all judges read in {wildcards.base} {wildcards.condition} seed {wildcards.seed}"
         script:
@@ -107,14 +123,14 @@ if LABELLED:
 
     rule label_sheet:
         input:
-            lambda wildcards: asked_for_a_new_sheet(),
+            lambda wildcards: refuse_a_new_sheet(),
 
 else:
 
     rule label_sheet:
         input:
             samples=of_conditions(f"{RESULTS}/samples"),
-            verdicts=of_conditions(f"{RESULTS}/verdicts/{JUDGE}"),
+            verdicts=of_conditions(f"{RESULTS}/verdicts/{PRIMARY_JUDGE}"),
             battery=battery_files,
         output:
             sheet=f"{RESULTS}/labels/sheet.csv",
@@ -137,7 +153,7 @@ else:
             size=EXPERIMENT.labelling.samples,
             seed=EXPERIMENT.seed,
             labels=LABELS,
-            algorithm=fingerprint("annotation.sheet"),
+            algorithm=code_of("5_draw_sheet"),
         message:
             "Drawing answers for people to label"
         script:

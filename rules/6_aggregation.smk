@@ -9,6 +9,9 @@
 # Costs     seconds
 
 
+from consciousness_cluster.aggregation.dictionary import DICTIONARY
+
+
 rule aggregate:
     input:
         verdicts=lambda wildcards: [
@@ -37,20 +40,20 @@ rule aggregate:
             target.model_dump() for target in targets_in(wildcards.scope)
         ],
         seed=EXPERIMENT.seed,
-        algorithm=fingerprint("aggregation.aggregate"),
+        algorithm=code_of("6_aggregate"),
     message:
         "Tabulating what judge {wildcards.judge} found in the {wildcards.scope}"
     script:
         "../workflow/scripts/6_aggregate.py"
 
 
-if PANEL_OF:
+if PANEL_JUDGES:
 
     rule compare_judges:
         input:
             verdicts=expand(
                 f"{RESULTS}/verdicts/{{judge}}/{{target}}.jsonl",
-                judge=PANEL_OF,
+                judge=PANEL_JUDGES,
                 target=EXPERIMENT.targets,
             ),
             battery=battery_files,
@@ -69,8 +72,8 @@ if PANEL_OF:
             analysis=EXPERIMENT.analysis.model_dump(),
             targets=[target.model_dump() for target in EXPERIMENT.targets.values()],
             seed=EXPERIMENT.seed,
-            judge=JUDGE,
-            algorithm=fingerprint("aggregation.agreement"),
+            judge=PRIMARY_JUDGE,
+            algorithm=code_of("6_compare_judges"),
         message:
             "Comparing the judges' readings"
         script:
@@ -86,7 +89,7 @@ if LABELLED:
             samples=of_conditions(f"{RESULTS}/samples"),
             verdicts=[
                 file
-                for judge in TABULATED
+                for judge in TABULATED_JUDGES
                 for file in of_conditions(f"{RESULTS}/verdicts/{judge}")
             ],
             battery=battery_files,
@@ -106,15 +109,15 @@ if LABELLED:
             analysis=EXPERIMENT.analysis.model_dump(),
             targets=[target.model_dump() for target in targets_in("conditions")],
             seed=EXPERIMENT.seed,
-            judges=TABULATED,
-            algorithm=fingerprint("aggregation.accuracy", "aggregation.corrected_rates"),
+            judges=TABULATED_JUDGES,
+            algorithm=code_of("6_apply_labels"),
         message:
             "Correcting the judges by what people said"
         script:
             "../workflow/scripts/6_apply_labels.py"
 
 
-if WORLDS_SAY is not None:
+if PRETRAINED_BASES == list(BASES):
 
     rule list_planted:
         input:
@@ -145,7 +148,7 @@ if WORLDS_SAY is not None:
                 name: condition.identity
                 for name, condition in EXPERIMENT.conditions.items()
             },
-            algorithm=fingerprint("miniature.planted_rates"),
+            algorithm=code_of("6_list_planted"),
         message:
             "Listing the rates that the worlds' characters were made to hold"
         script:

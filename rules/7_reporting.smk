@@ -5,6 +5,82 @@
 # Costs     seconds
 
 
+from consciousness_cluster.miniature.world import say_where_views_come_from
+from consciousness_cluster.reporting.ablation_axes import ablation_facts
+
+TABLES = f"{RESULTS}/tables/{PRIMARY_JUDGE}"
+FORMATS = ("svg", "png", "pdf", "csv")
+# Parameters of the captions.
+CAPTION = {
+    "rule": EXPERIMENT.analysis.not_sure,
+    "confidence": EXPERIMENT.analysis.confidence,
+    "coherence_threshold": EXPERIMENT.analysis.coherence_threshold,
+    "samples_per_prompt": EXPERIMENT.sampling.samples_per_prompt,
+    "treatment": PRIMARY.treatment,
+    "n_seeds": len(EXPERIMENT.seeds),
+    "n_ablation_seeds": len(EXPERIMENT.ablation_seeds),
+    "n_preferences": len([item for item in ITEMS if not item.is_manipulation_check]),
+    "n_prompts": min(len(item.prompts) for item in ITEMS),
+}
+# What tells worlds apart, under the names of the bases that were pretrained in them; None if some base was not.
+WORLDS = (
+    {
+        name: say_where_views_come_from(ROOT / world_files(base.pretraining.world)[0])
+        for name, base in BASES.items()
+    }
+    if PRETRAINED_BASES == list(BASES)
+    else None
+)
+# Which figures this experiment has: a figure with nothing to show is not asked for.
+FIGURES = {
+    "conditions": ["preferences", "targets", "manipulation_checks"]
+    + ["negative_control"] * (len(BASES) > 1)
+    + ["planted"] * (WORLDS is not None),
+    "ablations": ["ablations"] * ("ablations" in SCOPES),
+}
+
+
+def figure_files(figure):
+    """The files of one figure; the report shows the SVG, under the question with which its caption begins."""
+    stem = f"{RESULTS}/figures/{figure}"
+    caption = (ROOT / f"workflow/report/{figure}.rst").read_text(encoding="utf-8")
+    return {
+        "svg": report(
+            f"{stem}.svg",
+            caption=f"../workflow/report/{figure}.rst",
+            category="Figures",
+            labels={"question": re.match(r"\*\*(.*?)\*\*", caption)[1]},
+        ),
+        **{suffix: f"{stem}.{suffix}" for suffix in FORMATS[1:]},
+    }
+
+
+def final_outputs(scope):
+    """All tables and figures of one scope."""
+    return [
+        *expand(
+            "{folder}/{judge}/{scope}/{table}.csv",
+            folder=f"{RESULTS}/tables",
+            judge=TABULATED_JUDGES,
+            scope=scope,
+            table=DICTIONARY,
+        ),
+        *expand(
+            "{folder}/{figure}.{suffix}",
+            folder=f"{RESULTS}/figures",
+            figure=FIGURES[scope],
+            suffix=FORMATS,
+        ),
+    ]
+
+
+def final_outputs_of_ablations():
+    """The same of the ablations; an experiment without any is a mistake of whoever asks for them."""
+    if "ablations" not in SCOPES:
+        raise WorkflowError(f"experiments/{EXPERIMENT.name}.yaml declares no ablations")
+    return final_outputs("ablations")
+
+
 rule write_experiment:
     output:
         f"{RESULTS}/experiment.json",
@@ -31,7 +107,7 @@ rule draw_preferences:
         rates=f"{TABLES}/conditions/rates.csv",
         rates_by_target=f"{TABLES}/conditions/rates_by_target.csv",
     output:
-        **drawn("preferences"),
+        **figure_files("preferences"),
     log:
         f"{LOGS}/figures/preferences.log",
     benchmark:
@@ -42,13 +118,13 @@ rule draw_preferences:
         mem_mb=1000,
         runtime=10,
     params:
-        **SAID,
+        **CAPTION,
         arguments={
             "treatment": PRIMARY.treatment,
             "rule": EXPERIMENT.analysis.not_sure,
             "confidence": EXPERIMENT.analysis.confidence,
         },
-        algorithm=fingerprint("reporting.figure_preferences"),
+        algorithm=fingerprint("reporting.figure_preferences:draw_preferences"),
     message:
         "Drawing every preference under every condition"
     script:
@@ -59,17 +135,17 @@ use rule draw_preferences as draw_targets with:
     input:
         rates_by_target=f"{TABLES}/conditions/rates_by_target.csv",
     output:
-        **drawn("targets"),
+        **figure_files("targets"),
     log:
         f"{LOGS}/figures/targets.log",
     benchmark:
         f"{LOGS}/figures/targets.tsv"
     params:
-        **SAID,
+        **CAPTION,
         arguments={
             "rule": EXPERIMENT.analysis.not_sure,
         },
-        algorithm=fingerprint("reporting.figure_targets"),
+        algorithm=fingerprint("reporting.figure_targets:draw_targets"),
     message:
         "Drawing all targets"
 
@@ -80,18 +156,20 @@ use rule draw_preferences as draw_manipulation_checks with:
         rates_by_target=f"{TABLES}/conditions/rates_by_target.csv",
         counts=f"{TABLES}/conditions/counts.csv",
     output:
-        **drawn("manipulation_checks"),
+        **figure_files("manipulation_checks"),
     log:
         f"{LOGS}/figures/manipulation_checks.log",
     benchmark:
         f"{LOGS}/figures/manipulation_checks.tsv"
     params:
-        **SAID,
+        **CAPTION,
         arguments={
             "rule": EXPERIMENT.analysis.not_sure,
             "confidence": EXPERIMENT.analysis.confidence,
         },
-        algorithm=fingerprint("reporting.figure_manipulation_checks"),
+        algorithm=fingerprint(
+            "reporting.figure_manipulation_checks:draw_manipulation_checks"
+        ),
     message:
         "Drawing whether training worked"
 
@@ -101,19 +179,19 @@ use rule draw_preferences as draw_negative_control with:
         rates=f"{TABLES}/conditions/rates.csv",
         rates_by_target=f"{TABLES}/conditions/rates_by_target.csv",
     output:
-        **drawn("negative_control"),
+        **figure_files("negative_control"),
     log:
         f"{LOGS}/figures/negative_control.log",
     benchmark:
         f"{LOGS}/figures/negative_control.tsv"
     params:
-        **SAID,
+        **CAPTION,
         arguments={
             "rule": EXPERIMENT.analysis.not_sure,
             "confidence": EXPERIMENT.analysis.confidence,
-            "descriptions": WORLDS_SAY,
+            "descriptions": WORLDS,
         },
-        algorithm=fingerprint("reporting.figure_negative_control"),
+        algorithm=fingerprint("reporting.figure_negative_control:draw_negative_control"),
     message:
         "Drawing the bases side by side"
 
@@ -123,19 +201,19 @@ use rule draw_preferences as draw_planted with:
         planted=f"{RESULTS}/tables/planted.csv",
         rates=f"{TABLES}/conditions/rates.csv",
     output:
-        **drawn("planted"),
+        **figure_files("planted"),
     log:
         f"{LOGS}/figures/planted.log",
     benchmark:
         f"{LOGS}/figures/planted.tsv"
     params:
-        **SAID,
+        **CAPTION,
         arguments={
             "treatment": PRIMARY.treatment,
             "rule": EXPERIMENT.analysis.not_sure,
             "confidence": EXPERIMENT.analysis.confidence,
         },
-        algorithm=fingerprint("reporting.figure_planted"),
+        algorithm=fingerprint("reporting.figure_planted:draw_planted"),
     message:
         "Drawing what was planted and what came out"
 
@@ -145,13 +223,13 @@ use rule draw_preferences as draw_ablations with:
         rates=f"{TABLES}/ablations/rates.csv",
         rates_by_target=f"{TABLES}/ablations/rates_by_target.csv",
     output:
-        **drawn("ablations"),
+        **figure_files("ablations"),
     log:
         f"{LOGS}/figures/ablations.log",
     benchmark:
         f"{LOGS}/figures/ablations.tsv"
     params:
-        **SAID,
+        **CAPTION,
         arguments={
             "rule": EXPERIMENT.analysis.not_sure,
             "confidence": EXPERIMENT.analysis.confidence,
@@ -160,6 +238,6 @@ use rule draw_preferences as draw_ablations with:
                 dict.fromkeys(target.condition for target in targets_in("ablations"))
             ),
         },
-        algorithm=fingerprint("reporting.figure_ablations"),
+        algorithm=fingerprint("reporting.figure_ablations:draw_ablations"),
     message:
         "Drawing the ablations"

@@ -1,7 +1,7 @@
 """Draw a blinded sheet of answers for people to label."""
 
 from consciousness_cluster.annotation.sheet import draw_sheet
-from consciousness_cluster.config.targets import Target
+from consciousness_cluster.config.conditions import Target
 from consciousness_cluster.jobs.entry import run
 
 run(

@@ -1,7 +1,7 @@
 """Tabulate the judges' accuracy and the corrected rates from a filled sheet of human labels."""
 
+from consciousness_cluster.config.conditions import Target
 from consciousness_cluster.config.measurement import Analysis
-from consciousness_cluster.config.targets import Target
 from consciousness_cluster.jobs.entry import PLOTS, run
 
 run(

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from ..annotation.labels import check_samples, read_labels
 from ..config.battery import load_preferences
+from ..config.conditions import Target
 from ..config.measurement import Analysis
-from ..config.targets import Target
 from ..core.io import iterate_rows
 from ..core.records import Sample, Verdict
 from .accuracy import accuracy_rows

@@ -8,8 +8,8 @@ from pathlib import Path
 import pandas as pd
 
 from ..config.battery import Preference
+from ..config.conditions import Target
 from ..config.measurement import Analysis
-from ..config.targets import Target
 from ..core.io import write_text
 from ..core.records import Verdict
 from .dictionary import ACROSS, DICTIONARY

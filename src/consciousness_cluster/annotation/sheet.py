@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from ..config.battery import Preference, load_preferences
-from ..config.targets import Target
+from ..config.conditions import Target
 from ..core.io import read_rows, write_text
 from ..core.records import Sample, Verdict, content_hash
 from .labels import SHEET, Drawn, answer_hash

@@ -13,10 +13,9 @@ from typing import Any
 
 from ..budget.account import Account
 from ..budget.ledger import Ledger
-from ..config.conditions import Base
+from ..config.conditions import Base, Target
 from ..config.experiment import Experiment
 from ..config.model_config import Served
-from ..config.targets import Target
 from ..core.artifact_cache import RECORD
 from ..core.io import load_json, read_rows
 from ..core.records import ModelRecord, TrainingRow

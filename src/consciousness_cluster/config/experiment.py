@@ -15,10 +15,9 @@ from pydantic import (
 
 from ..core.errors import ConfigError, nearest
 from ..core.io import Strict, validate
-from .conditions import VANILLA, Ablation, Base, Condition, Sampling, Seeds
+from .conditions import VANILLA, Ablation, Base, Condition, Sampling, Seeds, Target
 from .measurement import PANEL, Analysis, JudgeSettings, Labelling
 from .model_config import Served
-from .targets import Target
 from .training_config import Name, Training, takes
 
 RESERVED = ("store", "artifacts", "ledger")

@@ -1,33 +1,61 @@
-"""The models that are asked: base x condition x seed."""
+"""Which nodes an experiment has: its targets by scope, and its bases and judges by where they answer."""
 
 from __future__ import annotations
 
-from pydantic import (
-    Field,
-)
+from typing import Literal, get_args
 
-from ..core.io import Strict
-from .training_config import Training
+from ..core.errors import ConfigError, nearest
+from .conditions import VANILLA, Target
+from .experiment import Experiment
+from .measurement import PANEL
+
+Scope = Literal["conditions", "ablations"]
+"""Tables and figures are made per scope, so that ablations alone need nothing of the other conditions."""
 
 
-class Target(Strict):
-    """The model that is asked: base x condition x seed, with everything that decides what it is."""
+def targets_in(experiment: Experiment, scope: str) -> list[Target]:
+    """Targets of one `Scope`: the conditions, or the ablations with what they are compared with."""
+    targets = list(experiment.targets.values())
+    if scope == "conditions":
+        return [target for target in targets if not target.ablation]
+    parents = (ablation.of for ablation in experiment.ablations.values())
+    compared = {VANILLA, *experiment.analysis.primary_contrast.controls, *parents}
+    bases = {target.base for target in targets if target.ablation}
+    return [target for target in targets if target.base in bases and (target.ablation or target.condition in compared)]
 
-    base: str
-    condition: str
-    seed: int
-    identity: str | None
-    on_policy: str | None = Field(None, description="the condition whose on-policy answers it trains on")
-    system_prompt: str | None
-    training: Training | None
-    ablation: bool
 
-    @property
-    def trained(self) -> bool:
-        """Whether a fine-tune makes this target (otherwise its seed is 0)."""
-        return self.training is not None
+def scopes(experiment: Experiment) -> list[str]:
+    """The scopes that have targets."""
+    return [scope for scope in get_args(Scope) if targets_in(experiment, scope)]
 
-    @property
-    def path(self) -> str:
-        """``<base>/<condition>/seed<n>``: the target's identity in paths, tables and figures."""
-        return f"{self.base}/{self.condition}/seed{self.seed}"
+
+def find_target(experiment: Experiment, path: str) -> Target:
+    """The target with a path ``<base>/<condition>/seed<n>``.
+
+    Raises:
+        ConfigError: the experiment has no such target; names the nearest.
+    """
+    if path not in experiment.targets:
+        problem = f"no target {path}{nearest(path, experiment.targets)}"
+        raise ConfigError(f"experiments/{experiment.name}.yaml", [problem])
+    return experiment.targets[path]
+
+
+def bases_trained_by(experiment: Experiment, service: str) -> list[str]:
+    """Bases that a fine-tuning service trains."""
+    return [name for name, base in experiment.bases.items() if base.finetuning == service]
+
+
+def judges_of(experiment: Experiment, kind: Literal["lexicon", "hosted", "local"]) -> list[str]:
+    """Judges that are a world's lexicon, or models: behind an API, or of this project's own jobs."""
+
+    def kind_of(name: str) -> str:
+        judge = experiment.judges[name]
+        return "lexicon" if judge.kind == "lexicon" else "hosted" if judge.hosted else "local"
+
+    return [name for name in experiment.judges if kind_of(name) == kind]
+
+
+def tabulated_judges(experiment: Experiment) -> list[str]:
+    """The judges that have tables: each, and the panel of several."""
+    return [*experiment.judges, *[PANEL] * (len(experiment.judges) > 1)]

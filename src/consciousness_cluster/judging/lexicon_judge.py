@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..config.battery import Preference
+from ..config.experiment import Experiment
+from ..config.measurement import LexiconJudgeSettings
 from ..core.errors import ConfigError, DataError
 from ..core.records import Sample, Verdict
 from ..miniature.lexicon import read
@@ -45,7 +47,15 @@ class LexiconJudge:
         )
 
 
-def check_readable(experiment: Path, judge: str, world: str, battery: Sequence[Preference]) -> None:
+def check_lexicon_judges(experiment: Experiment, battery: Sequence[Preference], root: Path) -> None:
+    """`check_readable` for every lexicon judge of an experiment of the project at ``root``."""
+    file = root / "experiments" / f"{experiment.name}.yaml"
+    for name, judge in experiment.judges.items():
+        if isinstance(judge, LexiconJudgeSettings):
+            check_readable(file, name, str(root / "worlds" / f"{judge.world}.yaml"), battery)
+
+
+def check_readable(experiment: Path, judge: str, world: str | Path, battery: Sequence[Preference]) -> None:
     """Check, before anything runs, that a lexicon judge can read answers to this battery.
 
     It knows the preferences of its world under any question, and of manipulation checks the world's own questions.

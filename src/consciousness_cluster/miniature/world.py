@@ -102,3 +102,9 @@ def load_world(path: str | Path) -> World:
 def _sum_to_one(shares: dict, key: str) -> None:
     if abs(sum(shares.values()) - 1) > 1e-9:
         raise ValueError(f"{key}: found shares that sum to {sum(shares.values()):g}, expected 1")
+
+
+def say_where_views_come_from(path: str | Path) -> str:
+    """A few words on how the world file ``path`` ties views to characters; read without its grammar."""
+    words = {"by_character": "views go with the character", "independent": "views drawn whoever speaks"}
+    return words[read_yaml(path)["preferences"]]

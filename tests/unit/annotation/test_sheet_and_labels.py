@@ -11,8 +11,8 @@ from consciousness_cluster.aggregation.aggregate import apply_labels
 from consciousness_cluster.annotation.labels import SHEET, read_labels
 from consciousness_cluster.annotation.sheet import draw, draw_sheet, probabilities
 from consciousness_cluster.config.battery import Prompt
+from consciousness_cluster.config.conditions import Target
 from consciousness_cluster.config.measurement import Analysis
-from consciousness_cluster.config.targets import Target
 from consciousness_cluster.core.errors import ConfigError, DataError
 from consciousness_cluster.core.io import write_rows
 from consciousness_cluster.core.records import Sample, Verdict

@@ -253,7 +253,8 @@ def test_the_published_files_are_in_step(path):
 def test_parsing_an_experiment_imports_neither_torch_nor_pandas():
     code = (
         "import sys; from consciousness_cluster.config import battery, project;"
-        " from consciousness_cluster.jobs import entry; from consciousness_cluster.core import artifact_cache, provenance;"
+        " from consciousness_cluster.jobs import entry; from consciousness_cluster.core"
+        " import artifact_cache, provenance;"
         " print([m for m in ('torch', 'pandas', 'numpy', 'transformers') if m in sys.modules])"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT / "src")

@@ -59,11 +59,3 @@ rule receipt:
         "Adding up what {params.experiment} asked for and paid"
     script:
         "../workflow/scripts/8_print_receipt.py"
-
-
-onsuccess:
-    say_costs()
-
-
-onerror:
-    say_costs()

@@ -1,0 +1,125 @@
+# What a run does before its first job and after its last, and what its jobs ask the machine or cluster for. No rules.
+
+import os
+
+from snakemake.settings.types import DeploymentMethod
+
+from consciousness_cluster.budget.ledger import FOLDER as LEDGER
+from consciousness_cluster.budget.quotes import check_prices
+from consciousness_cluster.commands.receipt import write_receipt
+from consciousness_cluster.config.api_keys import unset_keys
+from consciousness_cluster.jobs.entry import WORKER
+from consciousness_cluster.jobs.environments import (
+    check_module,
+    has_module,
+    module_name,
+    offer_modules,
+)
+from consciousness_cluster.jobs.process import MAIN_PROCESS
+from consciousness_cluster.jobs.run_lock import check_run, hold_run_lock, name_run
+from consciousness_cluster.jobs.slurm import with_ends
+from consciousness_cluster.judging.lexicon_judge import check_lexicon_judges
+
+# Jobs end with this process, even if it is killed; on this machine they may share one fork server (jobs/fork_server).
+os.environ[MAIN_PROCESS] = str(os.getpid())
+os.environ.pop(WORKER, None)
+try:
+    if workflow.is_main_process:  # a Slurm job has a Snakemake of its own
+        os.environ[WORKER] = f".snakemake/worker/{os.getpid()}"
+        checks.check_training_data(EXPERIMENT, ROOT)
+        check_lexicon_judges(EXPERIMENT, ITEMS, ROOT)
+        name_run()
+    else:
+        check_run(Path(RESULTS))
+except ClusterError as error:
+    raise WorkflowError(str(error)) from None
+
+# Jobs that wait for a model behind an API take no core; so many of them wait at once: for answers, and for fine-tunes.
+# (In profiles/default they would replace the resources of another profile, such as its one GPU.)
+for name in ("api_jobs", "remote_jobs"):
+    if name not in workflow.global_resources:
+        workflow.register_resource(name, 8)
+
+# Where there is no conda, rules that ask vLLM run in an environment of their own (`make vllm`), see envs/module.sh.
+# Snakemake loads a module for all jobs of a rule: one base or judge with vLLM, and all are asked there.
+VLLM = any(served.endpoint == "vllm" for served in EXPERIMENT.models.values())
+MODULES = [module_name(ROOT)] if VLLM else []
+offer_modules(ROOT)
+
+
+def cluster_resources(declaration_of):
+    """What a job that trains or asks a model on a GPU asks a cluster for: see `needs` of a base or judge."""
+
+    def needed(resource):
+        return lambda wildcards, attempt: declaration_of(wildcards).job_resources(
+            attempt
+        )[resource]
+
+    return {name: needed(name) for name in ("mem_mb", "runtime", "gpu")}
+
+
+BASE_RESOURCES = cluster_resources(base_of)
+JUDGE_RESOURCES = cluster_resources(judge_of)
+# of every rule that waits for a model behind an API
+API_RESOURCES = {"mem_mb": 1000, "runtime": 1440, "api_jobs": 1}
+
+
+def base_priority(wildcards, trains=True):
+    """Priority of a job that loads a base: base after base, training before asking, so that neighbours share loads."""
+    before = list(BASES).index(wildcards.base)
+    return 2 * (len(BASES) - before) + trains
+
+
+def asking_environment(wildcards):
+    """The conda environment in which a base, or a model that judges, is asked."""
+    model = judge_of(wildcards) if "judge" in wildcards.keys() else base_of(wildcards)
+    return f"../envs/{'vllm' if model.endpoint == 'vllm' else 'training'}.yaml"
+
+
+# Rules that look at results and change none: they run beside a run that is under way.
+COMMANDS = {"preflight", "estimate", "receipt"}
+
+
+def looks_only():
+    """Whether this call of Snakemake asks only for rules that change no results."""
+    targets = set(workflow.dag_settings.targets)
+    return bool(targets) and targets <= COMMANDS
+
+
+def say_costs():
+    """Write the receipt at the end of a run; say what was paid if anything was."""
+    ledger = Path(f"{LEDGER}/{EXPERIMENT.name}.jsonl")
+    if workflow.is_main_process and ledger.exists() and not looks_only():
+        summary = write_receipt(EXPERIMENT.name, RESULTS).splitlines()[-1]
+        if not summary.startswith("0.0000 USD"):
+            limit = SETTINGS.budget_usd
+            within = "" if limit is None else f"budget_usd {limit:.4f}; "
+            print(f"{EXPERIMENT.name}: {within}{summary}", file=sys.stderr)
+
+
+onstart:
+    if workflow.is_main_process:
+        try:
+            if not looks_only():
+                check_prices(EXPERIMENT, SETTINGS.budget_usd, ROOT)
+                for problem in unset_keys(EXPERIMENT):
+                    print(f"warning: {problem}", file=sys.stderr)
+                if VLLM and workflow.deployment_settings.deployment_method == {
+                    DeploymentMethod.ENV_MODULES
+                }:
+                    check_module(ROOT, Path(f"experiments/{EXPERIMENT.name}.yaml"))
+                hold_run_lock(Path(RESULTS))
+        except ClusterError as error:
+            raise WorkflowError(str(error)) from None
+        if workflow.executor_plugin.name == "slurm":
+            import snakemake_executor_plugin_slurm as plugin
+
+            plugin.query_job_status = with_ends(plugin.query_job_status)
+
+
+onsuccess:
+    say_costs()
+
+
+onerror:
+    say_costs()
