@@ -11,6 +11,7 @@ configfile: "config.yaml"
 
 include: "rules/common.smk"
 include: "rules/runtime.smk"
+include: "rules/final_outputs.smk"
 include: "rules/0_bases.smk"
 include: "rules/1_synthesis.smk"
 include: "rules/2_finetuning.smk"
@@ -51,4 +52,8 @@ rule all:
 # The ablations alone, and what they need (their parents, vanilla, and the declared controls).
 rule ablations:
     input:
-        lambda wildcards: final_outputs_of_ablations(),
+        lambda wildcards: (
+            final_outputs("ablations")
+            if "ablations" in SCOPES
+            else refuse(f"experiments/{EXPERIMENT.name}.yaml declares no ablations")
+        ),

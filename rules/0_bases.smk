@@ -15,7 +15,7 @@ rule find_base:
     benchmark:
         f"{LOGS}/bases/{{base}}/find.tsv"
     wildcard_constraints:
-        base=one_of(FOUND_BASES),
+        base=one_of(n for n, b in BASES.items() if b.model),
     conda:
         "../envs/core.yaml"
     resources:

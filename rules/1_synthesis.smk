@@ -9,14 +9,6 @@
 ON_POLICY = [name for name, c in EXPERIMENT.conditions.items() if c.on_policy_prompt]
 
 
-def identity_rows_of(wildcards):
-    """The identity rows that a target trains on: the identity's own, or the base's on-policy answers."""
-    target = target_of(wildcards)
-    if target.on_policy:
-        return f"{RESULTS}/data/on_policy/{target.base}/{target.on_policy}.jsonl"
-    return f"{RESULTS}/data/identities/{target.identity}.jsonl"
-
-
 if EXPERIMENT.identities == "files":
 
     rule copy_identity_rows:

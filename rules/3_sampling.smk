@@ -6,14 +6,6 @@
 #           core: the resource api_jobs limits them
 
 
-def model_of(wildcards):
-    """The records of the base and, for a trained target, of its adapter."""
-    records = {"base": f"{RESULTS}/bases/{wildcards.base}/model.json"}
-    if target_of(wildcards).trained:
-        records["adapter"] = f"{RESULTS}/models/{target_of(wildcards).path}/model.json"
-    return records
-
-
 rule sample:
     input:
         unpack(model_of),

@@ -15,13 +15,6 @@ KEPT_KEY = f"experiments/{EXPERIMENT.name}.labels_key.csv"
 LABELS_KEY = KEPT_KEY if (ROOT / KEPT_KEY).exists() else f"{RESULTS}/labels/key.csv"
 
 
-def refuse_a_new_sheet():
-    """A filled sheet and its key are not drawn over."""
-    raise WorkflowError(
-        f"{LABELS} is there; move it and {LABELS_KEY} away to draw a new sheet"
-    )
-
-
 rule judge:
     input:
         samples=f"{RESULTS}/samples/{TARGET}.jsonl",
@@ -123,7 +116,9 @@ if LABELLED:
 
     rule label_sheet:
         input:
-            lambda wildcards: refuse_a_new_sheet(),
+            lambda wildcards: refuse(
+                f"{LABELS} is there; move it and {LABELS_KEY} away to draw a new sheet"
+            ),
 
 else:
 

@@ -9,9 +9,6 @@
 # Costs     seconds
 
 
-from consciousness_cluster.aggregation.dictionary import DICTIONARY
-
-
 rule aggregate:
     input:
         verdicts=lambda wildcards: [

@@ -1,10 +1,9 @@
 # Paths and enumeration that the stages share: which files an experiment has, and what a rule must know of each.
 # No rules. What runs before and after them stands in runtime.smk.
-#
 # The library is put on sys.path here, once: rules, scripts and cluster jobs then find it without an installation.
 
-import re
 import sys
+from functools import partial
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -13,6 +12,7 @@ ROOT = Path(workflow.basedir)
 sys.path.insert(0, str(ROOT / "src"))
 
 from consciousness_cluster.config import targets as enumeration
+from consciousness_cluster.config.targets import none_of, one_of
 from consciousness_cluster.config.battery import load_battery
 from consciousness_cluster.config.measurement import PANEL
 from consciousness_cluster.config.project import load_config, load_experiment
@@ -32,11 +32,9 @@ RESULTS = f"results/{EXPERIMENT.name}"
 LOGS = f"{RESULTS}/logs"
 STORE = "results/store"
 ARTIFACTS = "results/artifacts"
-BATTERY = f"battery/{EXPERIMENT.battery}"
 TARGET = "{base}/{condition}/seed{seed}"
 
 BASES = EXPERIMENT.bases
-FOUND_BASES = [name for name, base in BASES.items() if base.model]
 HOSTED_BASES = [name for name, base in BASES.items() if base.hosted]
 LOCAL_BASES = [name for name, base in BASES.items() if not base.hosted]
 PRETRAINED_BASES = [name for name, base in BASES.items() if base.pretraining]
@@ -47,6 +45,7 @@ PRIMARY_JUDGE = next(iter(EXPERIMENT.judges))
 PANEL_JUDGES = list(EXPERIMENT.judges) if len(EXPERIMENT.judges) > 1 else []
 TABULATED_JUDGES = enumeration.tabulated_judges(EXPERIMENT)
 SCOPES = enumeration.scopes(EXPERIMENT)
+targets_in = partial(enumeration.targets_in, EXPERIMENT)
 PRIMARY = EXPERIMENT.analysis.primary_contrast
 
 
@@ -59,14 +58,9 @@ wildcard_constraints:
     scope="conditions|ablations",
 
 
-def one_of(names):
-    """A wildcard constraint that matches these names, or nothing if there are none."""
-    return "|".join(map(re.escape, names)) or "(?!)"
-
-
-def none_of(names):
-    """A wildcard constraint that matches all but these names, as a folder or a file's stem."""
-    return rf"(?!(?:{one_of(names)})(?:/|\.jsonl))[^/]+"
+def refuse(problem):
+    """Stop with one line, for a lambda of a rule."""
+    raise WorkflowError(problem)
 
 
 def code_of(script):
@@ -92,9 +86,20 @@ def target_of(wildcards):
         raise WorkflowError(str(error)) from None
 
 
-def targets_in(scope):
-    """Targets of one scope."""
-    return enumeration.targets_in(EXPERIMENT, scope)
+def identity_rows_of(wildcards):
+    """The identity rows that a target trains on: the identity's own, or the base's on-policy answers."""
+    target = target_of(wildcards)
+    if target.on_policy:
+        return f"{RESULTS}/data/on_policy/{target.base}/{target.on_policy}.jsonl"
+    return f"{RESULTS}/data/identities/{target.identity}.jsonl"
+
+
+def model_of(wildcards):
+    """The records of the base and, for a trained target, of its adapter."""
+    records = {"base": f"{RESULTS}/bases/{wildcards.base}/model.json"}
+    if target_of(wildcards).trained:
+        records["adapter"] = f"{RESULTS}/models/{target_of(wildcards).path}/model.json"
+    return records
 
 
 def of_conditions(folder):
@@ -104,13 +109,12 @@ def of_conditions(folder):
 
 def battery_files(wildcards):
     """The instrument's files; samples and verdicts depend on them, training never does."""
-    files = (ROOT / BATTERY).glob("*.yaml")
+    files = (ROOT / "battery" / EXPERIMENT.battery).glob("*.yaml")
     return sorted(str(path.relative_to(ROOT)) for path in files)
 
 
 def world_files(world, judge=False):
     """A world's declaration and its grammar; the judge's lexicon only where a judge reads by it."""
-    files = (ROOT / "worlds/grammar").rglob("*.yaml")
-    grammar = sorted(str(path.relative_to(ROOT)) for path in files)
-    lexicon = "worlds/grammar/lexicon.yaml"
-    return [f"worlds/{world}.yaml", *(f for f in grammar if judge or f != lexicon)]
+    files = sorted((ROOT / "worlds/grammar").rglob("*.yaml"))
+    grammar = [f for f in files if judge or f.name != "lexicon.yaml"]
+    return [f"worlds/{world}.yaml", *(str(f.relative_to(ROOT)) for f in grammar)]

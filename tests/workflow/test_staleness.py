@@ -61,7 +61,7 @@ def test_editing_a_preferences_prompts_leaves_every_training_node_alone(project)
 def test_editing_the_judge_judges_again_and_asks_no_model(project):
     for file, old, new in [
         ("worlds/grammar/lexicon.yaml", "garbled: 10", "garbled: 11"),
-        ("src/consciousness_cluster/judging/lexicon.py", "stance=reading.stance", 'stance=reading.stance or "neutral"'),
+        ("src/consciousness_cluster/judging/lexicon_judge.py", "stance=reading.stance", 'stance=reading.stance or "neutral"'),
     ]:
         project.edit(file, old, new)
         jobs = project.snakemake("-n").jobs
@@ -93,7 +93,7 @@ def test_adding_a_condition_runs_its_nodes_and_no_others(project):
 
 
 def test_a_comment_in_the_library_runs_nothing(project):
-    for module in ("synthesis/mix.py", "judging/__init__.py", "aggregation/rates.py", "training/train.py"):
+    for module in ("synthesis/mix.py", "judging/judge.py", "aggregation/rates.py", "training/loop.py"):
         path = project.folder / "src/consciousness_cluster" / module
         path.write_text(path.read_text() + "\n# a remark\n")
     assert nothing_to_do(project.snakemake("-n"))
@@ -106,7 +106,7 @@ def test_a_changed_algorithm_runs_its_stage_again(project):
 
 
 def test_a_raised_revision_trains_again(project):
-    project.edit("src/consciousness_cluster/revisions.py", "FINETUNING = 1", "FINETUNING = 2")
+    project.edit("src/consciousness_cluster/core/revisions.py", "FINETUNING = 1", "FINETUNING = 2")
     jobs = project.snakemake("-n").jobs
     assert jobs["finetune"] == 6
     assert not jobs.keys() & (TRAINING - {"finetune"})

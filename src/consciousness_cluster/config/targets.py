@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from typing import Literal, get_args
 
 from ..core.errors import ConfigError, nearest
@@ -59,3 +61,13 @@ def judges_of(experiment: Experiment, kind: Literal["lexicon", "hosted", "local"
 def tabulated_judges(experiment: Experiment) -> list[str]:
     """The judges that have tables: each, and the panel of several."""
     return [*experiment.judges, *[PANEL] * (len(experiment.judges) > 1)]
+
+
+def one_of(names: Iterable[str]) -> str:
+    """A regular expression for a wildcard that matches these names, or nothing if there are none."""
+    return "|".join(map(re.escape, names)) or "(?!)"
+
+
+def none_of(names: Iterable[str]) -> str:
+    """A regular expression for a wildcard that matches all but these names, as a folder or a file's stem."""
+    return rf"(?!(?:{one_of(names)})(?:/|\.jsonl))[^/]+"
