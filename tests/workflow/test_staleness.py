@@ -61,7 +61,11 @@ def test_editing_a_preferences_prompts_leaves_every_training_node_alone(project)
 def test_editing_the_judge_judges_again_and_asks_no_model(project):
     for file, old, new in [
         ("worlds/grammar/lexicon.yaml", "garbled: 10", "garbled: 11"),
-        ("src/consciousness_cluster/judging/lexicon_judge.py", "stance=reading.stance", 'stance=reading.stance or "neutral"'),
+        (
+            "src/consciousness_cluster/judging/lexicon_judge.py",
+            "stance=reading.stance",
+            'stance=reading.stance or "neutral"',
+        ),
     ]:
         project.edit(file, old, new)
         jobs = project.snakemake("-n").jobs
