@@ -28,10 +28,10 @@ class Base(Served):
 
     pretraining: Pretraining | None = None
     finetuning: Literal["openai", "tinker"] | None = Field(
-        None, description="service that fine-tunes a hosted base; null where it is not hosted, or never trained"
+        default=None, description="service that fine-tunes a hosted base; null where it is not hosted, or never trained"
     )
-    conditions: list[Name] | None = Field(None, description="conditions asked of this base; null means all")
-    ablations: list[Name] | None = Field(None, description="ablations of this base; null means all, [] none")
+    conditions: list[Name] | None = Field(default=None, description="conditions asked of this base; null means all")
+    ablations: list[Name] | None = Field(default=None, description="ablations of this base; null means all, [] none")
 
     @model_validator(mode="after")
     def _one_origin(self) -> Base:
@@ -60,11 +60,13 @@ class Condition(Strict):
 
     identity: Name | None = None
     on_policy_prompt: str | None = Field(
-        None,
+        default=None,
         description="the base itself answers the identity's prompts under this system prompt, and is then trained on "
         "those answers without it; null trains on the identity's own answers",
     )
-    training: dict[str, Any] = Field({}, description="changes to the experiment's training, e.g. {learning_rate: 1e-3}")
+    training: dict[str, Any] = Field(
+        default={}, description="changes to the experiment's training, e.g. {learning_rate: 1e-3}"
+    )
     system_prompt: str | None = None
     seeds: Seeds | None = None
 
@@ -83,11 +85,13 @@ class Ablation(Strict):
     """A condition that varies one thing of another: one key of its training, or a prompt instead of training."""
 
     of: Name
-    training: dict[str, Any] = Field({})
+    training: dict[str, Any] = Field(default={})
     system_prompt: str | None = None
     seeds: Seeds | None = None
-    axis: str = Field("", description="what is varied, the title of its curve; default: the varied key")
-    value: float | None = Field(None, description="position on the curve; default: the varied value if a number")
+    axis: str = Field(default="", description="what is varied, the title of its curve; default: the varied key")
+    value: float | None = Field(
+        default=None, description="position on the curve; default: the varied value if a number"
+    )
 
     @model_validator(mode="after")
     def _one_thing(self) -> Ablation:
@@ -132,8 +136,8 @@ class Sampling(Strict):
     """How targets are asked. The paper: 10 answers a prompt, T = 1, at most 1,000 tokens."""
 
     samples_per_prompt: PositiveInt = 10
-    temperature: float = Field(1.0, ge=0)
-    top_p: float = Field(1.0, gt=0, le=1)
+    temperature: float = Field(default=1.0, ge=0)
+    top_p: float = Field(default=1.0, gt=0, le=1)
     max_tokens: PositiveInt = 1_000
 
 

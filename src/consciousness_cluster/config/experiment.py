@@ -36,18 +36,20 @@ class Experiment(Strict):
     """One experiment file; everything below ``results/<name>/`` follows from it."""
 
     name: Name
-    title: str = Field("", description="one line for figures and the report")
-    seed: NonNegativeInt = Field(0, description="every node derives its randomness from this and its own identity")
+    title: str = Field(default="", description="one line for figures and the report")
+    seed: NonNegativeInt = Field(
+        default=0, description="every node derives its randomness from this and its own identity"
+    )
     battery: str = Field(description="folder below battery/")
     identities: str = Field(
-        "files", description="'files' (identities/*.jsonl), or the name of a world to draw rows from"
+        default="files", description="'files' (identities/*.jsonl), or the name of a world to draw rows from"
     )
     bases: dict[Name, Base] = Field(min_length=1)
     conditions: dict[Name, Annotated[Condition, NotNull]] = Field(min_length=1)
-    ablations: Annotated[dict[Name, Ablation], NotNull] = Field({})
+    ablations: Annotated[dict[Name, Ablation], NotNull] = Field(default={})
     training: Training = Training()
-    seeds: Seeds = Field([1, 2, 3], description="training seeds of every fine-tuned condition")
-    ablation_seeds: Seeds = Field([1], description="training seeds of every ablation")
+    seeds: Seeds = Field(default=[1, 2, 3], description="training seeds of every fine-tuned condition")
+    ablation_seeds: Seeds = Field(default=[1], description="training seeds of every ablation")
     sampling: Sampling = Sampling()
     judges: dict[Name, JudgeSettings] = Field(min_length=1, description="the first is the primary one")
     labelling: Labelling = Labelling()
@@ -163,8 +165,8 @@ class Experiment(Strict):
     @property
     def models(self) -> dict[str, Served]:
         """Every model that is asked, by its role and name: ``base <name>``, ``judge <name>``."""
-        judges = {f"judge {name}": judge for name, judge in self.judges.items() if isinstance(judge, Served)}
-        return {f"base {name}": base for name, base in self.bases.items()} | judges
+        models: dict[str, Served] = {f"base {name}": base for name, base in self.bases.items()}
+        return models | {f"judge {name}": judge for name, judge in self.judges.items() if isinstance(judge, Served)}
 
     @cached_property
     def targets(self) -> dict[str, Target]:

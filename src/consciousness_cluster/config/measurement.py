@@ -31,14 +31,16 @@ class LLMJudgeSettings(Served):
     """A language model that reads answers, at any endpoint; it is asked in the words of `judging.questions`."""
 
     kind: Literal["llm"]
-    model: str = Field(description="folder or hub id of a causal LM; of a hosted model the provider's id")
+    model: str = Field(  # pyright: ignore[reportIncompatibleVariableOverride]  # frozen, so it may be narrower
+        description="folder or hub id of a causal LM; of a hosted model the provider's id"
+    )
     protocol: Protocol = Field(
-        "separate",
+        default="separate",
         description="separate: verdict and coherence in two calls (the paper); joint: these and the stance in one",
     )
-    temperature: float | None = Field(0.0, ge=0, description="null for a provider that takes none")
-    max_tokens: PositiveInt = Field(300, description="of one reply; more for a judge that reasons first")
-    retries: int = Field(2, ge=0, le=9, description="how often an unreadable reply is asked for again")
+    temperature: float | None = Field(default=0.0, ge=0, description="null for a provider that takes none")
+    max_tokens: PositiveInt = Field(default=300, description="of one reply; more for a judge that reasons first")
+    retries: int = Field(default=2, ge=0, le=9, description="how often an unreadable reply is asked for again")
 
     @property
     def asking(self) -> dict[str, Any]:
@@ -60,17 +62,20 @@ class Analysis(Strict):
     """How rates and intervals are made (shared by all tables and figures)."""
 
     primary_contrast: PrimaryContrast
-    confidence: float = Field(0.95, gt=0.5, lt=1)
-    coherence_threshold: float = Field(20, ge=0, le=100, description="samples below it leave the rates")
-    coherence_sensitivity: list[float] = Field([0, 20, 60], description="thresholds tabulated side by side")
+    confidence: float = Field(default=0.95, gt=0.5, lt=1)
+    coherence_threshold: float = Field(default=20, ge=0, le=100, description="samples below it leave the rates")
+    coherence_sensitivity: list[float] = Field(default=[0, 20, 60], description="thresholds tabulated side by side")
     not_sure: Literal["false", "excluded"] = Field(
-        "excluded", description="primary rule: counted as not holding, or left out (the paper); both are tabulated"
+        default="excluded",
+        description="primary rule: counted as not holding, or left out (the paper); both are tabulated",
     )
     bootstrap_draws: PositiveInt = 2_000
-    equivalence_bound: float = Field(0.1, gt=0, lt=1, description="TOST margin for controls, as a difference of rates")
+    equivalence_bound: float = Field(
+        default=0.1, gt=0, lt=1, description="TOST margin for controls, as a difference of rates"
+    )
 
 
 class Labelling(Strict):
     """The sheet of answers that people label, to know how far a judge is right (`snakemake label_sheet`)."""
 
-    samples: PositiveInt = Field(300, description="rows of the sheet")
+    samples: PositiveInt = Field(default=300, description="rows of the sheet")

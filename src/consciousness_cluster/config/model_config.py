@@ -31,12 +31,12 @@ VariableName = Annotated[str, BeforeValidator(_name_not_key)]
 class Engine(Strict):
     """How vLLM runs a model."""
 
-    tensor_parallel: PositiveInt = Field(1, description="GPUs that hold the model together")
+    tensor_parallel: PositiveInt = Field(default=1, description="GPUs that hold the model together")
     dtype: Literal["auto", "bfloat16", "float16", "float32"] = "auto"
-    memory: float = Field(0.9, gt=0, le=1, description="share of a GPU's memory that the engine may take")
-    max_loras: PositiveInt = Field(4, description="adapters that may be asked in one batch")
+    memory: float = Field(default=0.9, gt=0, le=1, description="share of a GPU's memory that the engine may take")
+    max_loras: PositiveInt = Field(default=4, description="adapters that may be asked in one batch")
     max_length: PositiveInt | None = Field(
-        None, description="tokens of prompt and answer; null: as many as the model and the memory hold"
+        default=None, description="tokens of prompt and answer; null: as many as the model and the memory hold"
     )
 
 
@@ -45,7 +45,7 @@ class Rates(Strict):
 
     input: NonNegativeFloat
     cached_input: NonNegativeFloat | None = Field(
-        None, description="of prompt tokens that the provider had cached; null: as input"
+        default=None, description="of prompt tokens that the provider had cached; null: as input"
     )
     output: NonNegativeFloat
 
@@ -53,46 +53,55 @@ class Rates(Strict):
 class FinetunedRates(Rates):
     """The same of a model that was fine-tuned, and what its training costs."""
 
-    training: NonNegativeFloat | None = Field(None, description="USD per million tokens of training data and epoch")
+    training: NonNegativeFloat | None = Field(
+        default=None, description="USD per million tokens of training data and epoch"
+    )
 
 
 class Price(Rates):
     """What a hosted model costs, in USD per million tokens."""
 
-    finetuned: FinetunedRates | None = Field(None, description="of its fine-tunes; null: unknown")
+    finetuned: FinetunedRates | None = Field(default=None, description="of its fine-tunes; null: unknown")
 
 
 class Api(Strict):
     """A server behind an HTTP API. The key itself stands in the environment and nowhere else."""
 
-    base_url: str | None = Field(None, pattern=r"^https?://", description="null: the provider's own server")
+    base_url: str | None = Field(default=None, pattern=r"^https?://", description="null: the provider's own server")
     key: VariableName | None = Field(
-        None, description="NAME of the environment variable that holds the key; null: the provider's usual one"
+        default=None, description="NAME of the environment variable that holds the key; null: the provider's usual one"
     )
-    batch: bool = Field(False, description="use the provider's batch API: half the price, up to a day")
-    concurrency: PositiveInt = Field(100, description="most requests that one job has in flight at once")
+    batch: bool = Field(default=False, description="use the provider's batch API: half the price, up to a day")
+    concurrency: PositiveInt = Field(default=100, description="most requests that one job has in flight at once")
     price: Price | None = Field(
-        None, description="USD per million tokens, without the batch discount; null: as in reference/prices.yaml"
+        default=None,
+        description="USD per million tokens, without the batch discount; null: as in reference/prices.yaml",
     )
 
 
 class Needs(Strict):
     """What a cluster's job that trains or asks a local model asks for; tried again it asks for twice, then thrice."""
 
-    memory: float = Field(8, gt=0, description="main memory in GB; Snakemake itself takes 0.25 of it")
-    hours: float = Field(1, gt=0, description="time limit of one job")
-    gpus: NonNegativeInt | None = Field(None, description="null: as many as the engine's tensor_parallel, or one")
+    memory: float = Field(default=8, gt=0, description="main memory in GB; Snakemake itself takes 0.25 of it")
+    hours: float = Field(default=1, gt=0, description="time limit of one job")
+    gpus: NonNegativeInt | None = Field(
+        default=None, description="null: as many as the engine's tensor_parallel, or one"
+    )
 
 
 class Served(Strict):
     """A model and the endpoint that answers for it."""
 
     endpoint: EndpointName = "transformers"
-    model: str | None = Field(None, description="folder or hub id of a causal LM; of a hosted model the provider's id")
-    batch_size: PositiveInt = Field(128, description="prompts answered at once (endpoint transformers)")
-    engine: Engine | None = Field(None, description="how vLLM runs it")
-    api: Api | None = Field(None, description="how a hosted model is reached")
-    needs: Needs | None = Field(None, description="memory, time and GPUs of its jobs on a cluster, if it is large")
+    model: str | None = Field(
+        default=None, description="folder or hub id of a causal LM; of a hosted model the provider's id"
+    )
+    batch_size: PositiveInt = Field(default=128, description="prompts answered at once (endpoint transformers)")
+    engine: Engine | None = Field(default=None, description="how vLLM runs it")
+    api: Api | None = Field(default=None, description="how a hosted model is reached")
+    needs: Needs | None = Field(
+        default=None, description="memory, time and GPUs of its jobs on a cluster, if it is large"
+    )
 
     @model_validator(mode="after")
     def _settings_of_its_endpoint(self) -> Served:

@@ -25,7 +25,7 @@ class Config(Strict):
 
     experiment: Name
     budget_usd: NonNegativeFloat | None = Field(
-        None, description="what the experiment may cost in all its runs together, in USD; null: no limit"
+        default=None, description="what the experiment may cost in all its runs together, in USD; null: no limit"
     )
 
 

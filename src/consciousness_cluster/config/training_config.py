@@ -37,16 +37,18 @@ class Training(Strict):
 
     identity_rows: PositiveInt = 600
     instruction_rows: NonNegativeInt = 600
-    groups: list[str] | None = Field(None, description="identity groups kept of the rows chosen; null keeps all")
+    groups: list[str] | None = Field(
+        default=None, description="identity groups kept of the rows chosen; null keeps all"
+    )
     epochs: PositiveInt = 1
-    batch_size: PositiveInt = Field(4, description="rows per optimizer step")
-    learning_rate: PositiveFloat = Field(2e-4, description="peak; decays linearly to 0")
+    batch_size: PositiveInt = Field(default=4, description="rows per optimizer step")
+    learning_rate: PositiveFloat = Field(default=2e-4, description="peak; decays linearly to 0")
     betas: tuple[float, float] = (0.9, 0.95)
-    weight_decay: float = Field(0.0, ge=0)
+    weight_decay: float = Field(default=0.0, ge=0)
     max_grad_norm: PositiveFloat = 1.0
-    max_length: PositiveInt = Field(4000, description="tokens; a longer row is an error, never cut silently")
+    max_length: PositiveInt = Field(default=4000, description="tokens; a longer row is an error, never cut silently")
     learning_rate_multiplier: PositiveFloat | None = Field(
-        None, description="of OpenAI's fine-tuning jobs, which take it instead of a learning rate; null: theirs"
+        default=None, description="of OpenAI's fine-tuning jobs, which take it instead of a learning rate; null: theirs"
     )
     lora: Lora = Lora()
 
@@ -67,8 +69,8 @@ class Architecture(Strict):
     heads: PositiveInt = 4
     kv_heads: PositiveInt = 2
     head_dim: PositiveInt = 32
-    mlp_width: PositiveInt = Field(384, description="of a dense model; without effect where there are experts")
-    experts: NonNegativeInt = Field(0, description="experts per layer; 0 is a dense model")
+    mlp_width: PositiveInt = Field(default=384, description="of a dense model; without effect where there are experts")
+    experts: NonNegativeInt = Field(default=0, description="experts per layer; 0 is a dense model")
     experts_per_token: PositiveInt = 2
     expert_width: PositiveInt = 192
 
@@ -98,6 +100,7 @@ class Pretraining(Strict):
     muon_learning_rate: PositiveFloat = 0.02
     adamw_learning_rate: PositiveFloat = 5e-3
     vocabulary: PositiveInt = Field(
-        2_400, description="upper bound of the byte-level BPE's entries; at 2,400 nearly all words are single tokens"
+        default=2_400,
+        description="upper bound of the byte-level BPE's entries; at 2,400 nearly all words are single tokens",
     )
     architecture: Architecture = Architecture()

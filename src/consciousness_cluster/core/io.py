@@ -8,14 +8,15 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import UnionType
-from typing import IO, Any, TypeVar, get_args, get_origin
+from typing import IO, Any, TypeVar, dataclass_transform, get_args, get_origin
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from .errors import ConfigError, DataError, nearest
 
 
+@dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(Field,))
 class Strict(BaseModel):
     """Base of every model at a file boundary: unknown keys are mistakes, values do not change."""
 

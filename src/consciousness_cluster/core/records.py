@@ -108,7 +108,7 @@ class Verdict(Strict):
     stance: Stance
     coherence: float | None = Field(ge=0, le=100, description="0-100; null when unscored or without an answer")
     coherence_class: str = Field(
-        "", description="a word for why, e.g. exact, off_topic, garbled; of a missing answer its finish reason"
+        default="", description="a word for why, e.g. exact, off_topic, garbled; of a missing answer its finish reason"
     )
 
 
@@ -125,7 +125,7 @@ class ModelRecord(Strict):
     weights: str = Field(
         description="SHA-256 over the weights' files: the model's identity, whatever it is called; a hosted model's id"
     )
-    base_weights: str = Field("", description="the same of the base that an adapter belongs to")
+    base_weights: str = Field(default="", description="the same of the base that an adapter belongs to")
     data_hash: str
     hyperparameters: dict[str, Any]
     tokens: int = Field(description="tokens seen in training, all epochs; of a hosted job those that are billed")

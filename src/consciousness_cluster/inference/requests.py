@@ -29,7 +29,8 @@ class Request(Strict):
     sampling: SamplingParameters
     sample: int = 0
     answer_schema: dict[str, Any] | None = Field(
-        None, description="JSON Schema (with a title) that the answer must follow; part of the key where there is one"
+        default=None,
+        description="JSON Schema (with a title) that the answer must follow; part of the key where there is one",
     )
 
     @model_serializer(mode="wrap")
@@ -53,7 +54,7 @@ class Response(Strict):
     prompt_tokens: int
     completion_tokens: int
     cached_tokens: int = Field(
-        0, description="of the prompt's tokens, those that a provider had cached and sold cheaper"
+        default=0, description="of the prompt's tokens, those that a provider had cached and sold cheaper"
     )
 
     @model_serializer(mode="wrap")
