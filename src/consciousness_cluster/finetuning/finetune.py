@@ -18,6 +18,7 @@ from ..training.checkpoint import Checkpoint
 
 if TYPE_CHECKING:
     from ..models.moe_lora import ExpertsPath
+    from ..training.loop import Summary
 
 
 def finetune(
@@ -127,7 +128,7 @@ def _train(
     threads: int,
     device: str | None,
     experts: ExpertsPath,
-) -> dict[str, float]:
+) -> Summary:
     import torch
 
     from ..models.identity import make_readable

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import torch
 from peft.tuners.lora.layer import ParamWrapper
@@ -34,7 +34,7 @@ class SplitWrapper(ParamWrapper):
 
     @contextmanager
     def _activate_lora(self, active_adapters: list[str]) -> Iterator[None]:
-        factors = self.get_base_layer().lora_factors
+        factors = cast(Any, self.get_base_layer()).lora_factors
         factors[self.parameter_name] = [self.get_delta_factors(name) for name in active_adapters if name in self.lora_A]
         try:
             yield
@@ -73,7 +73,7 @@ def split_experts(adapted: Any) -> None:
     for module in list(adapted.modules()):
         if isinstance(module, ParamWrapper):
             module.__class__ = SplitWrapper
-            module.get_base_layer().lora_factors = {}
+            cast(Any, module.get_base_layer()).lora_factors = {}
     adapted.get_base_model().set_experts_implementation(NAME)
 
 

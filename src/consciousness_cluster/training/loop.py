@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from ..core.errors import TrainingError
 from ..core.io import write_text
@@ -142,7 +142,17 @@ def final_loss(curve: Sequence[Step]) -> float:
     return sum(step.loss * step.trained_tokens for step in last) / sum(step.trained_tokens for step in last)
 
 
-def summary(curve: Sequence[Step], parameters: Iterable[torch.nn.Parameter]) -> dict[str, float]:
+class Summary(TypedDict):
+    """The fields of a `ModelRecord` that a training decides."""
+
+    tokens: int
+    trained_tokens: int
+    steps: int
+    final_loss: float
+    trainable_parameters: int
+
+
+def summary(curve: Sequence[Step], parameters: Iterable[torch.nn.Parameter]) -> Summary:
     """What a `ModelRecord` says of a training: tokens, steps, final loss, and the size of what was trained."""
     return {
         "tokens": sum(step.tokens for step in curve),
