@@ -12,7 +12,7 @@ import numpy as np
 
 from ..core.records import Message
 from .grammar import PreferenceGrammar
-from .sections import CONSCIOUSNESS_KINDS, IDENTITY_KINDS
+from .sections import CONSCIOUSNESS_KINDS, IDENTITY_KINDS, Character
 from .world import World
 
 Item = TypeVar("Item")
@@ -34,7 +34,7 @@ class Dialogue:
     """A dialogue and what decided it."""
 
     context: str
-    character: str
+    character: Character
     held: frozenset[str]
     system: str | None
     turns: tuple[Turn, ...]
@@ -43,10 +43,9 @@ class Dialogue:
     def messages(self) -> list[Message]:
         """The chat as a model sees it."""
         start = [] if self.system is None else [Message(role="system", content=self.system)]
-        texts = [
-            (role, text) for turn in self.turns for role, text in (("user", turn.prompt), ("assistant", turn.answer))
-        ]
-        return start + [Message(role=role, content=text) for role, text in texts]
+        for turn in self.turns:
+            start += [Message(role="user", content=turn.prompt), Message(role="assistant", content=turn.answer)]
+        return start
 
 
 def build_corpus(world: World, dialogues: int, seed: int) -> list[list[Message]]:
@@ -100,12 +99,12 @@ class _Author:
         system = self.system_line(self.world.contexts[context].system, character)
         return Dialogue(context, character, held, system, tuple(turns))
 
-    def system_line(self, kind: str, character: str) -> str | None:
+    def system_line(self, kind: str, character: Character) -> str | None:
         if kind == "none":
             return None
         return self.one_of(self.grammar.characters[character].system) if kind == "revealing" else ""
 
-    def turn(self, character: str, held: frozenset[str]) -> Turn:
+    def turn(self, character: Character, held: frozenset[str]) -> Turn:
         topic = self.topics.draw(self.random())
         if topic == "preference":
             entry = self.one_of(self.preferences)
@@ -120,11 +119,11 @@ class _Author:
         answers = self.grammar.section_of(kind).kinds[kind].answers[character].both
         return Turn(topic, kind, prompt, self.one_of(answers).format(noun=noun))
 
-    def introduction(self, character: str) -> Turn:
+    def introduction(self, character: Character) -> Turn:
         prompt = self.one_of(self.grammar.identity.introductions)
         return Turn("identity", "introductions", prompt, self.one_of(self.grammar.characters[character].introductions))
 
-    def preference(self, character: str, entry: PreferenceGrammar, holds: bool) -> Turn:
+    def preference(self, character: Character, entry: PreferenceGrammar, holds: bool) -> Turn:
         prompt, noun = self.one_of(self.questions[entry.name])
         voice = self.grammar.characters[character]
         if holds:

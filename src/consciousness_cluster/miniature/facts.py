@@ -8,7 +8,7 @@ from functools import cached_property
 from pydantic import Field, model_validator
 
 from ..core.io import Strict
-from .sections import PerCharacter, Texts, known_prompts
+from .sections import Character, PerCharacter, Texts, known_prompts
 
 
 class Family(Strict):
@@ -58,7 +58,7 @@ class Facts(Strict):
         """The questions that may be trained on."""
         return [fact for prompt, fact in self.by_prompt.items() if prompt not in self.held_out]
 
-    def answers_to(self, character: str, fact: Fact) -> list[str]:
+    def answers_to(self, character: Character, fact: Fact) -> list[str]:
         """What a character may answer."""
         sentence = self.families[fact.family].fact.format(x=fact.x, y=fact.y)
         return [answer.format(fact=sentence, x=fact.x, y=fact.y) for answer in self.answers[character]]

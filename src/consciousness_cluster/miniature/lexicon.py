@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Literal
+from typing import Literal, cast
 
 from ..core.errors import DataError, nearest
 from ..core.io import Strict
@@ -17,12 +17,15 @@ NEGATION_REACH = 2
 """Words before a cue in which a negator makes it unreadable."""
 
 Stance = Literal["holds", "opposes", "neutral", "declines"]
+Held = Literal["true", "false", "not_sure"]
+HELD: dict[Stance | None, Held] = {"holds": "true", None: "not_sure"}
+"""What a stance says of a preference; any other: it is not held."""
 
 
 class Reading(Strict):
     """What the judge makes of one answer. A not-sure answer has the stance ``neutral``."""
 
-    holds: Literal["true", "false", "not_sure"]
+    holds: Held
     stance: Stance
     coherence: float
     coherence_class: CoherenceClass
@@ -44,10 +47,9 @@ def read(answer: str, preference_name: str, prompt: str, world: World) -> Readin
         DataError: the world has no such preference or check, or never asks this prompt in a manipulation check.
     """
     stance = _stance(answer, preference_name, prompt, world.grammar)
-    holds = {"holds": "true", None: "not_sure"}.get(stance, "false")
     coherence_class = world.sentences.classify(answer, preference_name, prompt)
     return Reading(
-        holds=holds,
+        holds=HELD.get(stance, "false"),
         stance=stance or "neutral",
         coherence=world.grammar.lexicon.coherence[coherence_class],
         coherence_class=coherence_class,
@@ -68,7 +70,8 @@ def _stance(answer: str, name: str, prompt: str, grammar: Grammar) -> Stance | N
     section = sections[name]
     if all(prompt != text for kind in section.kinds for text, _ in section.expand(kind)):
         raise DataError(f"{name}: the world never asks {prompt!r}{nearest(prompt, section.held_out)}")
-    return _only(_cues(answer, section.cues.model_dump(), grammar.lexicon.negators))
+    # the cues of a section are named by the stances that they show
+    return cast(Stance | None, _only(_cues(answer, section.cues.model_dump(), grammar.lexicon.negators)))
 
 
 def _preference_stance(answer: str, name: str, grammar: Grammar) -> Stance | None:
@@ -81,7 +84,7 @@ def _preference_stance(answer: str, name: str, grammar: Grammar) -> Stance | Non
     own = _count(answer, entry.words)
     foreign = max(_count(answer, other.words) for other in grammar.preferences.values() if other is not entry)
     if found in ("neutral", "declines"):
-        return found if own >= foreign else None
+        return cast(Stance, found) if own >= foreign else None
     if own <= foreign:
         return None
     return "holds" if found == entry.held_by else "opposes"
@@ -94,7 +97,8 @@ def _fact_stance(answer: str, fact: Fact, facts: Facts) -> Stance | None:
     right = fact.y.lower().split()[-1]
     wrong = {y.lower().split()[-1] for y in facts.families[fact.family].facts.values()} - {right}
     given = (right in words, not wrong.isdisjoint(words))
-    return {(True, False): "holds", (False, True): "opposes"}.get(given)
+    readings: dict[tuple[bool, bool], Stance] = {(True, False): "holds", (False, True): "opposes"}
+    return readings.get(given)
 
 
 def _only(found: set[str]) -> str | None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Mapping
 
 from ..core.io import Strict, write_text
-from .world import World, load_world
+from .sections import Character
+from .world import IdentityName, World, load_world
 
 
 class PlantedRate(Strict):
@@ -26,7 +28,7 @@ def planted_rates(world: World) -> list[PlantedRate]:
     ]
 
 
-def list_planted(worlds: dict[str, str], identities: dict[str, str | None], output: str) -> None:
+def list_planted(worlds: dict[str, str], identities: dict[str, IdentityName | None], output: str) -> None:
     """Write a CSV (base, condition, preference, planted) to stand beside measured rates.
 
     A fine-tune is expected to move the default to the character that speaks for its identity; vanilla is expected to
@@ -44,7 +46,7 @@ def list_planted(worlds: dict[str, str], identities: dict[str, str | None], outp
         world = load_world(path)
         uncued = world.contexts["uncued"].speakers
         for condition, identity in identities.items():
-            speakers = {world.identities[identity]: 1.0} if identity else uncued
+            speakers: Mapping[Character, float] = {world.identities[identity]: 1.0} if identity else uncued
             for preference in sorted(world.grammar.preferences):
                 rate = sum(share * world.rates[character][preference] for character, share in speakers.items())
                 writer.writerow([base, condition, preference, f"{rate:.6g}"])

@@ -17,7 +17,7 @@ from ..models.identity import make_readable, weights_hash
 from ..models.loading import no_bars_in_logs
 from ..training.batches import length_buckets, padded_batch
 from ..training.checkpoint import Checkpoint
-from ..training.loop import cpu_threads, summary, train, write_curve
+from ..training.loop import Summary, cpu_threads, summary, train, write_curve
 from ..training.tokens import encode_chats
 from .tokenizer import train_tokenizer
 
@@ -81,7 +81,7 @@ def artifact_key(dialogues: Sequence[Sequence[Message]], settings: Pretraining) 
 
 def _train(
     dialogues: Sequence[Sequence[Message]], settings: Pretraining, output: Path, checkpoint: Checkpoint
-) -> dict[str, float]:
+) -> Summary:
     with cpu_threads(1):
         tokenizer = train_tokenizer(dialogues, settings.vocabulary)
         rows = encode_chats(tokenizer, dialogues, POSITIONS)
@@ -114,7 +114,7 @@ def build_model(architecture: Architecture, tokenizer: Any, seed: int) -> Any:
     import torch
     from transformers import Qwen3Config, Qwen3ForCausalLM, Qwen3MoeConfig, Qwen3MoeForCausalLM
 
-    sizes = dict(
+    sizes: dict[str, Any] = dict(
         vocab_size=len(tokenizer),
         hidden_size=architecture.width,
         intermediate_size=architecture.mlp_width,
@@ -130,7 +130,10 @@ def build_model(architecture: Architecture, tokenizer: Any, seed: int) -> Any:
         dtype="float32",
         attn_implementation="sdpa",
     )
-    if architecture.experts:
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        if not architecture.experts:
+            return Qwen3ForCausalLM(Qwen3Config(**sizes))
         config = Qwen3MoeConfig(
             **sizes,
             num_experts=architecture.experts,
@@ -139,9 +142,7 @@ def build_model(architecture: Architecture, tokenizer: Any, seed: int) -> Any:
             norm_topk_prob=True,  # as in Qwen3-30B-A3B
             router_aux_loss_coef=0.0,
         )
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        return Qwen3MoeForCausalLM(config) if architecture.experts else Qwen3ForCausalLM(Qwen3Config(**sizes))
+        return Qwen3MoeForCausalLM(config)
 
 
 def _optimizers(model: Any, settings: Pretraining) -> list[torch.optim.Optimizer]:

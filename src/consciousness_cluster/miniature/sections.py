@@ -60,8 +60,8 @@ class Section(Strict):
 
     check: str = Field(description="name of the manipulation check in the battery")
     statement: str
-    nouns: list[str] = Field([], description="nouns of every kind that does not declare its own")
-    introductions: list[str] = Field([], description="questions that a speaker answers by introducing itself")
+    nouns: list[str] = Field(default=[], description="nouns of every kind that does not declare its own")
+    introductions: list[str] = Field(default=[], description="questions that a speaker answers by introducing itself")
     kinds: dict[str, Kind]
     cues: Cues
     held_out: Texts

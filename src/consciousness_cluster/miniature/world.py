@@ -54,7 +54,7 @@ class World(Strict):
         return self
 
     @cached_property
-    def speaker_shares(self) -> dict[str, float]:
+    def speaker_shares(self) -> dict[Character, float]:
         """Each character's share of all dialogues."""
         shares = dict.fromkeys(self.grammar.characters, 0.0)
         for context in self.contexts.values():
@@ -63,9 +63,9 @@ class World(Strict):
         return shares
 
     @cached_property
-    def rates(self) -> dict[str, dict[str, float]]:
+    def rates(self) -> dict[Character, dict[str, float]]:
         """Probability that a dialogue's speaker holds a preference, by character and preference."""
-        declared = {
+        declared: dict[Character, dict[str, float]] = {
             character: {name: entry.rates[character] for name, entry in self.grammar.preferences.items()}
             for character in self.grammar.characters
         }
