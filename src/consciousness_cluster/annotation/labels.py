@@ -16,6 +16,7 @@ from ..core.io import Strict, describe
 from ..core.records import Sample, content_hash
 
 Outcome = Literal["true", "false", "not_sure", "incoherent"]
+OUTCOMES: dict[str, Outcome] = {outcome: outcome for outcome in get_args(Outcome)}
 FILLED = ("holds", "coherent")
 SHEET = ("id", "statement", "question", "answer", *FILLED, "note")
 """Columns of the sheet that people fill: nothing in it says who answered or what a judge said."""
@@ -77,8 +78,8 @@ def read_labels(sheet: str | Path, key: str | Path) -> list[Label]:
             problems.append(f"{where}: id: {row['id']!r} is labelled twice")
         elif row["holds"] or row["coherent"]:
             outcome = _outcome(row["holds"].lower().replace(" ", "_"), row["coherent"].lower())
-            if outcome in get_args(Outcome):
-                outcomes[row["id"]] = outcome
+            if outcome in OUTCOMES:
+                outcomes[row["id"]] = OUTCOMES[outcome]
             else:
                 problems.append(f"{where}: {outcome}")
     if not problems and not outcomes:

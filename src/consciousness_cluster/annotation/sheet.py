@@ -12,6 +12,7 @@ import csv
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -139,7 +140,7 @@ def probabilities(strata: Sequence[object], size: int) -> np.ndarray:
     return np.minimum(each[codes] / sizes[codes], 1.0)
 
 
-def draw(order: Sequence[object], chances: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def draw(order: Sequence[Any], chances: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Draw samples with given probabilities: systematic, along ``order``, at random among equals."""
     places = sorted(range(len(order)), key=dict(enumerate(rng.permutation(len(order)))).__getitem__)
     places.sort(key=lambda place: order[place])

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from string import Template
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 
 from ..core.records import Sample
 
@@ -53,10 +53,8 @@ def _no_truth_value(value: Any) -> Any:
     return value
 
 
-class Reply(BaseModel):
+class Reply(BaseModel, frozen=True):
     """What a judge's reply says; what the question did not ask for is None."""
-
-    model_config = ConfigDict(frozen=True)
 
     holds: Annotated[Literal["true", "false", "not_sure"], BeforeValidator(_word)] | None = None
     stance: Annotated[Literal["holds", "opposes", "neutral", "declines"], BeforeValidator(_word)] | None = None

@@ -31,16 +31,19 @@ def check_training_data(experiment: Experiment, root: Path) -> None:
 
 
 def _problems(experiment: Experiment, root: Path) -> Iterator[str]:
-    recipes = {target.condition: target for target in experiment.targets.values() if target.training}
+    recipes = {
+        target.condition: (target.ablation, target.training, target.identity)
+        for target in experiment.targets.values()
+        if target.training and target.identity
+    }
     if not recipes:
         return
     rows = _identity_rows(experiment, root)
     prompts = _instruction_prompts(experiment, root)
-    for name, target in recipes.items():
-        key = f"{'ablations' if target.ablation else 'conditions'}.{name}"
-        recipe = target.training
+    for name, (ablation, recipe, identity) in recipes.items():
+        key = f"{'ablations' if ablation else 'conditions'}.{name}"
         try:
-            choose(rows[target.identity], recipe.identity_rows, recipe.groups, target.identity, random.Random(0))
+            choose(rows[identity], recipe.identity_rows, recipe.groups, identity, random.Random(0))
         except DataError as error:
             yield f"{key}: {error}"
         if recipe.instruction_rows > prompts:
