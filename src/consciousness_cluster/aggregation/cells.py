@@ -43,7 +43,7 @@ class Cells:
     @property
     def asked(self) -> NDArray[np.bool_]:
         """Prompts with a used sample in some seed, shape ``(C,)``."""
-        return (self.used > 0).any(axis=0)
+        return np.asarray((self.used > 0).any(axis=0))
 
     @cached_property
     def codes(self) -> tuple[NDArray[np.intp], list[str]]:
@@ -68,7 +68,7 @@ class Cells:
 
     def trim(self) -> Cells:
         """Drop seeds and prompts without any used sample; a preference that loses all prompts vanishes."""
-        seeds, asked = (self.used > 0).any(axis=1), self.asked
+        seeds, asked = np.asarray((self.used > 0).any(axis=1)), self.asked
         return self if seeds.all() and asked.all() else self.take(seeds, asked)
 
 

@@ -91,7 +91,8 @@ def contrast(
         result = replace(result, variance=0.0, df=math.inf)
     interval = t_interval(result, confidence, covers)
     if covers == "samples" or any(needs_floor(arm, estimate(arm)) for arm in arms):
-        interval = widen(interval, *(rate_interval(arm, confidence) for arm in arms), confidence)
+        first, second = (rate_interval(arm, confidence) for arm in arms)
+        interval = widen(interval, first, second, confidence)
     p, p_tost = _tests(interval, bound)
     return Contrast(
         clip(interval, -1.0, 1.0),

@@ -121,7 +121,7 @@ def crossed_rates(arms: Sequence[Floats], codes: NDArray[np.intp]) -> Crossed:
     within = d - (np.bincount(codes, d) / size)[codes]
     several = size > 1
     prompt = (np.bincount(codes, within**2)[several] / (size * (size - 1.0))[several]) / len(size) ** 2
-    prompt_df = size[several] - 1.0
+    prompt_df = (size[several] - 1.0).astype(np.float64)
 
     seed, seed_df, cell, cell_df = [], [], [], []
     for y, mean in zip(arms, means, strict=True):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from scipy import optimize, stats
 
@@ -34,4 +36,5 @@ def detectable_difference(n_seeds: int, power: float = 0.8, confidence: float = 
         shift = difference * (n_seeds / 2) ** 0.5
         return float(np.mean(stats.norm.sf(scale - shift) + stats.norm.cdf(-scale - shift))) - power
 
-    return float(optimize.brentq(excess_power, 0.0, 1_000.0, xtol=1e-8))
+    root: Any = optimize.brentq(excess_power, 0.0, 1_000.0, xtol=1e-8)
+    return float(root)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ..config.battery import Preference
 from ..config.conditions import VANILLA
 from ..config.measurement import Analysis
+from ..config.targets import Target
 from ..core.errors import DataError, nearest
 from .bootstrap import generator, prompt_indices, rate_draws, seed_indices
 from .cells import Arm, Cells, collect
@@ -130,7 +131,7 @@ class Study:
             cells = Cells(
                 whole.hits * asked, whole.used * asked, whole.seeds, whole.prompts, whole.strata, whole.trained
             )
-            cells = cells.take(seeds=(cells.used > 0).any(axis=1))
+            cells = cells.take(seeds=np.asarray((cells.used > 0).any(axis=1)))
             seeds = seed_indices(len(cells.seeds), n_draws, generator(self.seed, "seeds", arm.base, arm.condition))
             samples = generator(self.seed, "samples", arm.base, arm.condition, rule)
             self._draws[key] = rate_draws(cells, seeds, self._prompts, samples)
@@ -141,7 +142,7 @@ def prepare(
     verdicts: pd.DataFrame | Iterable,
     preferences: Sequence[Preference],
     analysis: Analysis,
-    targets: Iterable[TargetFacts],
+    targets: Iterable[Target | TargetFacts],
     seed: int,
     judge: str | None = None,
 ) -> Study:

@@ -11,7 +11,7 @@ from .cells import Cells
 from .crossed import crossed, interaction_squares, present_mean
 from .tidy import KEY, NotSureRule, outcomes, values
 
-COMPONENTS = ("seed", "prompt", "seed_x_prompt", "sample", "judge")
+COMPONENTS: tuple[str, ...] = ("seed", "prompt", "seed_x_prompt", "sample", "judge")
 
 
 def components(cells: Cells) -> dict[str, float]:
@@ -80,4 +80,4 @@ def judge_variance(frame: pd.DataFrame, coherence_threshold: float, rule: NotSur
     scored = frame.assign(value=values(outcomes(frame, coherence_threshold), rule))
     by_sample = scored.groupby([*KEY, "preference"], sort=False)["value"].var(ddof=1).dropna()
     by_preference = by_sample.groupby(["base", "condition", "preference"], sort=False).mean()
-    return {tuple(key): float(variance) for key, variance in by_preference.items()}
+    return dict(zip(by_preference.index.to_list(), by_preference.to_list(), strict=True))
