@@ -17,7 +17,7 @@ from ..config.conditions import VANILLA
 from ..core.errors import DataError
 from .ablation_axes import AblationFacts
 from .display_names import label
-from .marks import draw_rates, draw_seeds_aside, tick_names
+from .marks import draw_rates, draw_seeds_aside, tick_names, upper_limit
 from .style import FAINT, NOTE_SIZE, Look, framed, looks, save, save_table, theme
 from .table_rows import footnote, read_means, split
 
@@ -129,8 +129,7 @@ def plot(drawn: pd.DataFrame, panels: Sequence[Panel], look: dict[str, Look], ru
             _panel(axes, drawn[(drawn["base"] == base) & (drawn["panel"] == panel.title)], panel, look)
             axes.set_title(panel.title if len(bases) == 1 else f"{label(base)}: {panel.title}")
         line[0].set_ylabel("Answers that hold a preference, %")
-    top = 100 * whole[["rate", "high"]].max(axis=None)
-    grid[0][0].set_ylim(0, min(100.0, max(10.0, 1.08 * top)) if top == top else 100)
+    grid[0][0].set_ylim(0, upper_limit(whole))
     return figure
 
 

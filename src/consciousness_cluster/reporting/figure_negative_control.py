@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from .display_names import label
-from .marks import draw_rates, draw_seeds_aside, tick_names
+from .marks import draw_rates, draw_seeds_aside, tick_names, upper_limit
 from .style import FAINT, Look, framed, looks, save, save_table, theme
 from .table_rows import footnote, read_means, split
 
@@ -65,8 +65,7 @@ def plot(drawn: pd.DataFrame, rule: str, confidence: float, descriptions: Mappin
             color=FAINT,
         )
     panels[0].set_ylabel("Answers that hold a preference, %")
-    top = 100 * conditions[["rate", "high"]].max(axis=None)
-    panels[0].set_ylim(0, min(100.0, max(10.0, 1.08 * top)) if top == top else 100)
+    panels[0].set_ylim(0, upper_limit(conditions))
     return figure
 
 

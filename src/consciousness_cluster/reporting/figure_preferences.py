@@ -56,8 +56,7 @@ def plot(drawn: pd.DataFrame, treatment: str, rule: str, confidence: float) -> F
     grid = {**box, "wspace": GAP / panel}
     panels = figure.subplots(1, len(bases), sharex=True, sharey=True, squeeze=False, gridspec_kw=grid)[0]
     for axes, base in zip(panels, bases, strict=True):
-        of_base = [frame[frame["base"] == base] for frame in (conditions, seeds)]
-        _panel(axes, *of_base, places, look)
+        _panel(axes, conditions[conditions["base"] == base], seeds[seeds["base"] == base], places, look)
         axes.set_title(label(base))
         axes.set_xlabel("Answers that hold the preference, %")
     names = [f"Mean of all {len(places) - 1}" if name == MEAN else label(name) for name in places]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
 import seaborn
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from matplotlib.transforms import offset_copy
 
 from ..config.battery import MANIPULATION_CHECK
@@ -16,6 +18,7 @@ from .display_names import RULES, label
 from .style import FAINT, INK, framed, save, save_table, theme
 from .table_rows import MEAN, read_table
 
+Name = TypeVar("Name")
 WHO = ["base", "condition", "seed"]
 COLUMNS = [*WHO, "group", "preference", "rate", "n_prompts", "n_samples", "n_used"]
 CELL, ROW = 0.37, 0.235  # inches
@@ -80,8 +83,8 @@ def plot(drawn: pd.DataFrame, rule: str) -> Figure:
     axes.set_gid("rates")
     axes.set(xlabel="", ylabel="")
     axes.tick_params(length=0)
-    axes.set_xticks(axes.get_xticks(), axes.get_xticklabels(), rotation=50, ha="right", rotation_mode="anchor")
-    axes.set_yticks(axes.get_yticks(), axes.get_yticklabels(), rotation=0)
+    axes.set_xticks(axes.get_xticks(), _texts(axes.get_xticklabels()), rotation=50, ha="right", rotation_mode="anchor")
+    axes.set_yticks(axes.get_yticks(), _texts(axes.get_yticklabels()), rotation=0)
     _head_columns(axes, list(columns["group"]))
     _head_rows(axes, targets)
     _colorbar(figure, axes, box)
@@ -95,7 +98,11 @@ def _columns(drawn: pd.DataFrame) -> pd.DataFrame:
     return columns.assign(rank=rank).sort_values(["rank", "group", "preference"])
 
 
-def _runs(names: list) -> Iterator[tuple[object, int, int]]:
+def _texts(labels: Iterable[Text]) -> list[str]:
+    return [each.get_text() for each in labels]
+
+
+def _runs(names: Sequence[Name]) -> Iterator[tuple[Name, int, int]]:
     """Each stretch of equal names: the name, its first place and the one after its last."""
     start = 0
     for end in range(1, len(names) + 1):
@@ -155,7 +162,7 @@ def _head_rows(axes: Axes, targets: list[tuple[str, str, int]]) -> None:
         )
         axes.plot(
             *([0, 0], [start + 0.12, end - 0.12]),
-            transform=offset_copy(beside, axes.figure, x=-_reach(targets), units="points"),
+            transform=offset_copy(beside, axes.get_figure(root=True), x=-_reach(targets), units="points"),
             color=FAINT,
             lw=1,
             clip_on=False,

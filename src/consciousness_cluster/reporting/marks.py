@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.transforms import offset_copy
+from matplotlib.typing import LineStyleType
+from numpy.typing import ArrayLike, NDArray
 
 from .display_names import label, percent
 from .style import Look
@@ -20,7 +22,7 @@ DOTTED = (0, (1.0, 1.0))
 def draw_rates(
     axes: Axes,
     conditions: pd.DataFrame,
-    positions: Sequence[float],
+    positions: ArrayLike,
     look: Look,
     *,
     horizontal: bool = False,
@@ -47,7 +49,8 @@ def draw_rates(
     seeds_vary = conditions["interval_covers"].astype(str).str.contains("seeds").to_numpy()
     hollow = conditions["hollow"].astype(bool).to_numpy()
     lines = axes.hlines if horizontal else axes.vlines
-    for chosen, style in [(seeds_vary, "solid"), (~seeds_vary, DOTTED)]:
+    styles: list[tuple[NDArray[np.bool_], LineStyleType]] = [(seeds_vary, "solid"), (~seeds_vary, DOTTED)]
+    for chosen, style in styles:
         chosen = chosen & np.isfinite(low) & np.isfinite(high)
         if chosen.any():
             lines(
@@ -55,7 +58,7 @@ def draw_rates(
                 colors=look.color,
                 lw=1.2,
                 alpha=line_alpha,
-                linestyles=[style],
+                linestyles=style,
                 zorder=3,
             )
     for chosen, face, suffix in [(~hollow, look.color, ""), (hollow, "white", ".hollow")]:
@@ -78,8 +81,8 @@ def draw_rates(
 
 def draw_seeds(
     axes: Axes,
-    rates: Sequence[float],
-    positions: Sequence[float],
+    rates: ArrayLike,
+    positions: ArrayLike,
     look: Look,
     *,
     horizontal: bool = False,
@@ -102,13 +105,13 @@ def draw_seeds(
             markeredgewidth=0.3,
             zorder=4,
             clip_on=False,
-            transform=offset_copy(axes.transData, axes.figure, x=aside, units="points"),
+            transform=offset_copy(axes.transData, axes.get_figure(root=True), x=aside, units="points"),
             gid=gid,
         )
 
 
 def draw_seeds_aside(
-    axes: Axes, rates: Sequence[float], position: float, look: Look, *, first: float = 9.0, gid: str
+    axes: Axes, rates: Iterable[float], position: float, look: Look, *, first: float = 9.0, gid: str
 ) -> None:
     """Draw seeds right of their marker, each ``first`` points away and a little further, so that equal ones show."""
     for number, rate in enumerate(rates):
@@ -136,6 +139,12 @@ def legend_handles(looks: dict[str, Look]) -> list[Line2D]:
 def spread(count: int, width: float) -> np.ndarray:
     """``count`` offsets, evenly over ``width`` around 0."""
     return np.linspace(-width / 2, width / 2, count) if count > 1 else np.zeros(count)
+
+
+def upper_limit(conditions: pd.DataFrame) -> float:
+    """Where an axis of percents ends: a little above the highest interval, between 10 and 100."""
+    top = max((value for value in conditions[["rate", "high"]].to_numpy(float).flat if value == value), default=np.nan)
+    return min(100.0, max(10.0, 1.08 * (100 * top))) if top == top else 100.0
 
 
 def tick_names(conditions: pd.DataFrame, width: int = 13) -> list[str]:

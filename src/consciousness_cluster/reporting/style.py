@@ -8,7 +8,7 @@ import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import matplotlib
 import pandas as pd
@@ -89,7 +89,7 @@ def theme() -> Iterator[None]:
         "svg.hashsalt": "consciousness-cluster",
         "pdf.fonttype": 42,
     }
-    rc = {**seaborn.plotting_context("paper"), **seaborn.axes_style("whitegrid"), **own}
+    rc: dict[Any, Any] = {**seaborn.plotting_context("paper"), **seaborn.axes_style("whitegrid"), **own}
     with matplotlib.rc_context(rc):
         yield
 

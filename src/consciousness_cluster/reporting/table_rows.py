@@ -65,7 +65,7 @@ def with_seeds(conditions: pd.DataFrame, by_target: pd.DataFrame, keys: Sequence
     several = conditions.loc[conditions["n_seeds"] > 1, list(keys)]
     seeds = several.merge(by_target, on=list(keys), how="inner", sort=False)
     seeds = seeds.reindex(columns=["seed", *conditions.columns])
-    whole = conditions.assign(seed=pd.NA).reindex(columns=["seed", *conditions.columns])
+    whole = conditions.reindex(columns=["seed", *conditions.columns])
     drawn = pd.concat([whole.astype({"seed": "Int64"}), seeds.astype({"seed": "Int64"})], ignore_index=True)
     columns = [*keys, "seed", *(c for c in conditions.columns if c not in keys)]
     return drawn[columns]
