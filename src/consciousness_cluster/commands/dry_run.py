@@ -216,8 +216,8 @@ class Plan:
             output=mix,
         )
         rows = read_rows(TrainingRow, mix)
-        asked = [s for s in self._steps if s.asked == target.base and s.stage.startswith("answer_") and s.placeholder]
-        known = record is not None and not any(step.placeholder.asked for step in asked)
+        answering = [s for s in self._steps if s.asked == target.base and s.stage.startswith("answer_")]
+        known = record is not None and not any(step.placeholder and step.placeholder.asked for step in answering)
         key = finetune_key(rows, base, weights, target) if known else ""
         found = self._artifact(key) if known else None
         step = Step("finetune", target.path, target.base, base, False, EXACT if known else self._unsure)

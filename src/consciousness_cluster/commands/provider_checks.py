@@ -99,14 +99,14 @@ def _asked(served: Served, ask: Callable[[Any], Finding], missing: str = "") -> 
 
 
 def _client(served: Served, key: str) -> Any:
-    where = {"base_url": served.api.base_url} if served.api and served.api.base_url else {}
+    where = served.api.base_url if served.api else None
     if served.endpoint == "anthropic":
         from anthropic import Anthropic
 
-        return Anthropic(api_key=key, max_retries=1, timeout=TIMEOUT, **where)
+        return Anthropic(api_key=key, max_retries=1, timeout=TIMEOUT, base_url=where)
     from openai import OpenAI
 
-    return OpenAI(api_key=key, max_retries=1, timeout=TIMEOUT, **where)
+    return OpenAI(api_key=key, max_retries=1, timeout=TIMEOUT, base_url=where)
 
 
 def _words(error: Exception) -> str:

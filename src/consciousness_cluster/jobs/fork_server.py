@@ -133,9 +133,8 @@ def serve(address: str) -> None:
             if children or holders.busy:
                 idle_since = time.monotonic()
             ready = select.select([server, *holders.connections], [], [], 1.0)[0]
-            for connection in ready:
-                if connection is not server:
-                    holders.hear(connection)
+            for connection in [each for each in holders.connections if each in ready]:
+                holders.hear(connection)
             holders.end_idle()
             if server not in ready:
                 continue
