@@ -66,9 +66,8 @@ def settle_training(account: Account, key: str, tokens: int) -> None:
         booked = _booked(account, key)
         if booked is None:
             return
-        usd = account.quote.usd_training(tokens) if account.quote else None
-        known = usd is not None and booked.usd is not None
-        difference = round(usd - booked.usd, 9) if known else None
+        usd, before = account.quote.usd_training(tokens) if account.quote else None, booked.usd
+        difference = None if usd is None or before is None else round(usd - before, 9)
         account.ledger.write(booked.model_copy(update={"requests": -1, "input_tokens": tokens, "usd": difference}))
 
 

@@ -35,7 +35,7 @@ def attach(model: Any, recipe: Lora, seed: int) -> Any:
     config = LoraConfig(
         task_type="CAUSAL_LM",
         r=recipe.rank,
-        lora_alpha=recipe.alpha,
+        lora_alpha=recipe.alpha,  # pyright: ignore[reportArgumentType]  # peft divides it by the rank, and says int
         lora_dropout=0.0,
         bias="none",
         target_modules=modules,

@@ -60,6 +60,7 @@ def patiently(call: Callable[[], Result], what: str) -> Result:
     """
     import openai
 
+    problem = ""
     for attempt in range(ATTEMPTS):
         try:
             return call()

@@ -11,7 +11,7 @@ import math
 import time
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -171,7 +171,7 @@ def _run(
 
 def _open_run(tinker: Service, model: str, training: Training, seed: int, key: str, saved: Saved) -> tuple[Any, Saved]:
     """A ``tinker.TrainingClient``, with the weights and the optimizer that were saved or new; and where it stands."""
-    import tinker as package
+    import tinker as package  # pyright: ignore[reportMissingImports]  # in an environment of its own
 
     if saved.state is not None:
         restore = tinker.training.create_training_client_from_state_with_optimizer
@@ -196,7 +196,7 @@ def _hand_in(
     client: Any, number: int, steps: int, rows: list[Encoded], training: Training
 ) -> tuple[Step, list[Encoded], Any, Any]:
     """Hand in one step; its loss is the mean over the step's trained tokens, as in `training.train`."""
-    import tinker
+    import tinker  # pyright: ignore[reportMissingImports]  # in an environment of its own
 
     trained = _trained_tokens(rows)
     data = []
@@ -229,7 +229,7 @@ def _collected(step: Step, rows: list[Encoded], passed: Any, stepped: Any, steps
     loss = total / step.trained_tokens
     if not math.isfinite(loss):
         raise TrainingError(f"step {step.step} of {steps} at Tinker: loss is {loss}, expected a finite number")
-    return Step(**asdict(step) | {"loss": loss})
+    return replace(step, loss=loss)
 
 
 def finetune_target(
@@ -246,6 +246,7 @@ def finetune_target(
     """Fine-tune on a mix file at Tinker, or find the run among the artifacts, and write its `ModelRecord`."""
     base = load_json(ModelRecord, base_record).base
     rows = read_rows(TrainingRow, mix)
-    names = {"base_name": base, "condition": condition}
-    record = finetune(rows, served, training, seed, Path(artifacts), account=account, **names)
+    record = finetune(
+        rows, served, training, seed, Path(artifacts), base_name=base, condition=condition, account=account
+    )
     write_rows(output, [record])

@@ -35,7 +35,7 @@ def open_service(served: Served) -> Service:
         EndpointError: the package or the key is missing, or Tinker cannot be reached.
     """
     try:
-        import tinker
+        import tinker  # pyright: ignore[reportMissingImports]  # in an environment of its own
     except ModuleNotFoundError as error:
         if error.name != "tinker":
             raise
@@ -69,7 +69,7 @@ def in_tinkers_words(what: str) -> Iterator[None]:
         EndpointError: it cannot be reached, or does not know the key.
         TrainingError: it refuses ``what``, or failed at it.
     """
-    import tinker
+    import tinker  # pyright: ignore[reportMissingImports]  # in an environment of its own
 
     try:
         yield
