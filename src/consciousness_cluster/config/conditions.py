@@ -116,7 +116,7 @@ class Target(Strict):
     condition: str
     seed: int
     identity: str | None
-    on_policy: str | None = Field(None, description="the condition whose on-policy answers it trains on")
+    on_policy: str | None = Field(default=None, description="the condition whose on-policy answers it trains on")
     system_prompt: str | None
     training: Training | None
     ablation: bool
