@@ -67,7 +67,7 @@ def test_a_mistake_in_the_experiment_is_named(tmp_path):
     project.write_experiment(SMALL | {"sampling": {"temprature": 1}})
     run = project.snakemake("-n")
     assert run.code != 0
-    assert "experiments/small.yaml: sampling.temprature: unknown key; did you mean 'temperature'?" in run.text
+    assert "sampling.temprature: unknown key; did you mean 'temperature'?" in run.text
 
 
 def test_a_target_that_is_not_there_is_named(finished):

@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import date
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import Field, RootModel
+from pydantic import BeforeValidator, Field, RootModel
 
 from ..config.model_config import Price, Rates, Served
 from ..core.io import Strict, load_yaml
@@ -16,11 +17,15 @@ FILE = "reference/prices.yaml"
 MILLION = 1_000_000
 
 
+def _date(value: Any) -> Any:
+    return date.fromisoformat(value) if isinstance(value, str) else value  # a text in YAML 1.2
+
+
 class Entry(Price):
     """What some models of one provider cost, since when, and who says so."""
 
     ids: list[str] = Field(min_length=1)
-    as_of: date
+    as_of: Annotated[date, BeforeValidator(_date)]
     source: str
     verified: bool
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from ..config.experiment import Experiment
 from ..config.model_config import Served
 from ..config.project import load_experiment
-from ..core.errors import ConfigError
+from ..core.yaml_reader import mistakes_in
 from .prices import Quote, load_prices
 
 
@@ -64,4 +64,4 @@ def check_prices(experiment: Experiment, budget: float | None, root: str | Path)
         unknown_price(name, served, budget) for name, served, tuned in models if table.quote(served, tuned) is None
     ]
     if problems:
-        raise ConfigError(Path(root) / "experiments" / f"{experiment.name}.yaml", problems)
+        raise mistakes_in(Path(root) / "experiments" / f"{experiment.name}.yaml", problems)

@@ -11,8 +11,9 @@ from pathlib import Path
 from pydantic import Field, field_validator
 
 from ..core.errors import ConfigError
-from ..core.io import Strict, load_yaml
+from ..core.io import Strict, Text, load_yaml
 from ..core.records import content_hash
+from ..core.yaml_reader import mistakes_in
 
 MANIPULATION_CHECK = "manipulation_check"
 
@@ -32,11 +33,13 @@ class Prompt(Strict):
 class Preference(Strict):
     """One item of the battery, as its YAML file declares it."""
 
-    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$", description="as in the file's name, tables and figures")
-    group: str = Field(description=f"theme for figures; {MANIPULATION_CHECK} is never averaged with preferences")
-    statement: str = Field(min_length=1, description="what an answer that holds the preference expresses")
-    prompts: list[str] = Field(min_length=1)
-    leakage_terms: list[str] = Field(
+    name: str = Field(
+        pattern=r"^[a-z][a-z0-9_]*$", max_length=100, description="as in the file's name, tables and figures"
+    )
+    group: Text = Field(description=f"theme for figures; {MANIPULATION_CHECK} is never averaged with preferences")
+    statement: Text = Field(description="what an answer that holds the preference expresses")
+    prompts: list[Text] = Field(min_length=1)
+    leakage_terms: list[Text] = Field(
         default=[], description="words that may not occur in a training row; a trailing * matches any ending"
     )
 
@@ -89,9 +92,9 @@ def load_preferences(files: Iterable[str | Path]) -> list[Preference]:
     owner: dict[str, Path] = {}
     for file, preference in zip(files, preferences, strict=True):
         if preference.name != file.stem:
-            raise ConfigError(file, [f"name: found {preference.name!r}, expected {file.stem!r} as in the file's name"])
-        for text in preference.prompts:
+            raise mistakes_in(file, [f"name: found {preference.name!r}, expected {file.stem!r} as in the file's name"])
+        for number, text in enumerate(preference.prompts):
             if text in owner:
-                raise ConfigError(file, [f"prompts: {text!r} stands in {owner[text]} too"])
+                raise mistakes_in(file, [f"prompts.{number}: {text!r} stands in {owner[text]} too"])
             owner[text] = file
     return preferences

@@ -13,7 +13,7 @@ from pydantic import (
     model_validator,
 )
 
-from ..core.io import Strict
+from ..core.io import Strict, Text
 from .model_config import Served
 from .training_config import Name, Pretraining, Training
 
@@ -59,7 +59,7 @@ class Condition(Strict):
     """What is done to a base: nothing (vanilla), a fine-tune on an identity's rows, or a system prompt."""
 
     identity: Name | None = None
-    on_policy_prompt: str | None = Field(
+    on_policy_prompt: Text | None = Field(
         default=None,
         description="the base itself answers the identity's prompts under this system prompt, and is then trained on "
         "those answers without it; null trains on the identity's own answers",
@@ -67,7 +67,7 @@ class Condition(Strict):
     training: dict[str, Any] = Field(
         default={}, description="changes to the experiment's training, e.g. {learning_rate: 1e-3}"
     )
-    system_prompt: str | None = None
+    system_prompt: Text | None = None
     seeds: Seeds | None = None
 
     @model_validator(mode="after")
@@ -86,7 +86,7 @@ class Ablation(Strict):
 
     of: Name
     training: dict[str, Any] = Field(default={})
-    system_prompt: str | None = None
+    system_prompt: Text | None = None
     seeds: Seeds | None = None
     axis: str = Field(default="", description="what is varied, the title of its curve; default: the varied key")
     value: float | None = Field(

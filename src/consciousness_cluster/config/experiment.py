@@ -10,11 +10,12 @@ from pydantic import (
     BeforeValidator,
     Field,
     NonNegativeInt,
+    ValidationError,
     model_validator,
 )
 
-from ..core.errors import ConfigError, nearest
-from ..core.io import Strict, validate
+from ..core.errors import nearest
+from ..core.io import Strict, problems_of
 from .conditions import VANILLA, Ablation, Base, Condition, Sampling, Seeds, Target
 from .measurement import PANEL, Analysis, JudgeSettings, Labelling
 from .model_config import Served
@@ -61,6 +62,10 @@ class Experiment(Strict):
             raise ValueError(f"name: {self.name!r} is the name of a folder that experiments share, expected another")
         if VANILLA not in self.conditions or self.conditions[VANILLA] != Condition():
             raise ValueError(f"conditions: expected '{VANILLA}: {{}}' (the untouched base) among the conditions")
+        for name, condition in self.conditions.items():
+            if name != VANILLA and condition.identity is None and condition.system_prompt is None:
+                problem = f"conditions.{name}: found nothing that is done, as in {VANILLA!r}"
+                raise ValueError(f"{problem}; expected 'identity' (a fine-tune) or 'system_prompt'")
         if PANEL in self.judges:
             raise ValueError(f"judges.{PANEL}: the name of what several judges say together, expected another")
         for name in self.conditions.keys() & self.ablations.keys():
@@ -181,9 +186,9 @@ class Experiment(Strict):
 
 def _recipe(content: dict[str, Any], key: str) -> Training:
     try:
-        return validate(Training, content, key)
-    except ConfigError as error:
-        raise ValueError("; ".join(f"{key}.{problem}" for problem in error.problems)) from None
+        return Training.model_validate(content, strict=True)
+    except ValidationError as error:
+        raise ValueError("; ".join(f"{key}.{problem}" for problem in problems_of(Training, error))) from None
 
 
 def _known(name: str, valid: Any, key: str, what: str) -> None:

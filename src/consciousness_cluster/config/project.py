@@ -9,10 +9,12 @@ from typing import Any
 from pydantic import (
     Field,
     NonNegativeFloat,
+    ValidationError,
 )
 
 from ..core.errors import ConfigError, nearest
-from ..core.io import Strict, load_yaml, read_yaml, validate
+from ..core.io import Strict, load_yaml, problems_of
+from ..core.yaml_reader import mistakes_in, read_yaml
 from .conditions import HUB_ID
 from .experiment import Experiment
 from .measurement import LexiconJudgeSettings, LLMJudgeSettings
@@ -35,7 +37,13 @@ def load_config(config: dict[str, Any], root: str | Path) -> Config:
     Raises:
         ConfigError: an unknown key, or no experiment.
     """
-    return validate(Config, dict(config), Path(root) / "config.yaml")
+    path = Path(root) / "config.yaml"
+    try:
+        return Config.model_validate(dict(config))
+    except ValidationError as error:
+        problems = problems_of(Config, error)
+    # what `--config` gave stands in no line
+    raise mistakes_in(path, problems) if path.exists() and read_yaml(path) == config else ConfigError(path, problems)
 
 
 def load_experiment(name: str, root: str | Path) -> Experiment:
@@ -48,10 +56,10 @@ def load_experiment(name: str, root: str | Path) -> Experiment:
     path = root / "experiments" / f"{name}.yaml"
     experiment = load_yaml(Experiment, path, "experiment")
     if experiment.name != name:
-        raise ConfigError(path, [f"name: found {experiment.name!r}, expected {name!r} as in the file's name"])
+        raise mistakes_in(path, [f"name: found {experiment.name!r}, expected {name!r} as in the file's name"])
     problems = list(_missing_files(experiment, root))
     if problems:
-        raise ConfigError(path, problems)
+        raise mistakes_in(path, problems)
     return experiment
 
 
@@ -82,8 +90,11 @@ def _missing_files(experiment: Experiment, root: Path) -> Iterator[str]:
     if experiment.identities == "files":
         identities = {p.stem for p in (root / "identities").glob("*.jsonl")} - {"instruction_prompts"}
     elif experiment.identities in worlds:
-        world = read_yaml(root / "worlds" / f"{experiment.identities}.yaml")
-        identities = set(world.get("identities", {}))
+        file = root / "worlds" / f"{experiment.identities}.yaml"
+        world = read_yaml(file)
+        identities = world.get("identities") if isinstance(world, dict) else None
+        if not isinstance(identities, dict):
+            raise mistakes_in(file, ["identities: expected a mapping of identities to characters"])
     else:
         return
     for name, condition in experiment.conditions.items():

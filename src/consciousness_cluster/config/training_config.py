@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_serializer, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    model_serializer,
+    model_validator,
+)
 
 from ..core.io import Strict
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.]*$")]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.]*$", max_length=100)]
+"""The name of a file or folder; most file systems take 255 bytes, a part of which is the endings that are put to it."""
 
 
 DATA_KEYS = {"identity_rows", "instruction_rows", "groups"}
@@ -32,6 +41,10 @@ class Lora(Strict):
     modules: Literal["attention", "all_linear"] = "all_linear"
 
 
+def _as_tuple(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
 class Training(Strict):
     """A fine-tune's recipe; the defaults are the paper's for open models (one epoch of 1,200 rows, batch 4)."""
 
@@ -43,7 +56,7 @@ class Training(Strict):
     epochs: PositiveInt = 1
     batch_size: PositiveInt = Field(default=4, description="rows per optimizer step")
     learning_rate: PositiveFloat = Field(default=2e-4, description="peak; decays linearly to 0")
-    betas: tuple[float, float] = (0.9, 0.95)
+    betas: Annotated[tuple[float, float], BeforeValidator(_as_tuple)] = (0.9, 0.95)
     weight_decay: float = Field(default=0.0, ge=0)
     max_grad_norm: PositiveFloat = 1.0
     max_length: PositiveInt = Field(default=4000, description="tokens; a longer row is an error, never cut silently")

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import tempfile
-from collections.abc import Iterable, Iterator
+from codecs import BOM_UTF8
+from collections.abc import Callable, Iterable, Iterator
+from difflib import get_close_matches
 from pathlib import Path
 from types import UnionType
-from typing import IO, Any, TypeVar, dataclass_transform, get_args, get_origin
+from typing import IO, Annotated, Any, TypeVar, dataclass_transform, get_args, get_origin
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from .errors import ConfigError, DataError, nearest
+from .yaml_reader import mistakes_in, read_yaml
 
 
 @dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(Field,))
@@ -23,94 +26,105 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+def _not_blank(text: str) -> str:
+    if not text.strip():
+        raise ValueError(f"found {text!r}, expected words")
+    return text
+
+
+Text = Annotated[str, AfterValidator(_not_blank)]
+"""Words: not empty, and not blanks alone."""
 Model = TypeVar("Model", bound=BaseModel)
-
-
-class _UniqueKeyLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
-    """YAML as usual, but a key given twice is an error instead of a silent overwrite."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
-        seen: set[Any] = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if key_node.tag != "tag:yaml.org,2002:merge" and key in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"duplicate name {key!r}", key_node.start_mark)
-            seen.add(key)
-        return super().construct_mapping(node, deep)
-
-
-# YAML 1.1 reads 1e-3 as a word, because it wants a point; everybody means the number
-_UniqueKeyLoader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"^[-+]?[0-9]+[eE][-+]?[0-9]+$"), list("-+0123456789")
-)
-
-
-def read_yaml(path: str | Path, what: str = "file") -> Any:
-    """Parse one YAML file.
-
-    Raises:
-        ConfigError: the file is missing, is not YAML, or gives a key twice.
-    """
-    path = Path(path)
-    try:
-        return yaml.load(path.read_text(encoding="utf-8"), _UniqueKeyLoader)
-    except (FileNotFoundError, IsADirectoryError):
-        there = [p.stem for p in path.parent.glob("*.yaml")] if path.parent.is_dir() else []
-        raise ConfigError(path, [f"{what} not found{nearest(path.stem, there)}"]) from None
-    except UnicodeDecodeError as error:
-        raise ConfigError(path, [f"not valid UTF-8: {error.reason} at byte {error.start}"]) from None
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        problem = getattr(error, "problem", None) or str(error)
-        raise ConfigError(path, [f"not valid YAML: {problem}" + f" (line {mark.line + 1})" * bool(mark)]) from None
+SHOWN = 80
+"""Characters that a message repeats of a wrong value."""
 
 
 def load_yaml(model: type[Model], path: str | Path, what: str = "file") -> Model:
     """Read one YAML file into ``model``.
 
     Raises:
-        ConfigError: with one line per mistake: key, what was found, what was expected, nearest valid name.
+        ConfigError: with one line per mistake: line, key, what was found, what was expected, nearest valid name.
     """
     content = read_yaml(path, what)
     if not isinstance(content, dict):
-        raise ConfigError(path, [f"found {type(content).__name__}, expected a mapping of keys"])
+        found = "an empty file" if content is None else f"a {type(content).__name__}"
+        raise ConfigError(path, [f"line 1: found {found}, expected a mapping of keys"])
     return validate(model, content, path)
 
 
 def validate(model: type[Model], content: dict, path: str | Path) -> Model:
-    """Validate ``content`` (from ``path``) against ``model``; see `load_yaml`."""
+    """Validate ``content`` of the YAML file ``path``; see `load_yaml`. A number in quotes is a text, not a number."""
     try:
-        return model.model_validate(content)
+        return model.model_validate(content, strict=True)
     except ValidationError as error:
-        raise ConfigError(path, [describe(model, problem) for problem in error.errors()]) from None
+        raise mistakes_in(path, problems_of(model, error)) from None
+
+
+def problems_of(model: type[BaseModel], error: ValidationError) -> list[str]:
+    """Each mistake as ``key: found ..., expected ...``; a key that is misspelt is not said to be missing as well."""
+    problems = error.errors()
+    meant = {_nearest_key(model, problem["loc"]) for problem in problems if problem["type"] == "extra_forbidden"}
+    told = [each for each in problems if each["type"] != "missing" or (each["loc"][:-1], each["loc"][-1]) not in meant]
+    return list(dict.fromkeys(describe(model, problem) for problem in told))
+
+
+def _nearest_key(model: type[BaseModel], location: tuple) -> tuple[tuple, str]:
+    """The place and the name of the key that an unknown one seems to mean."""
+    keys, beside = _walk(model, location)
+    return location[:-1], next(iter(get_close_matches(keys[-1], sorted(beside), n=1)), "")
 
 
 def describe(model: type[BaseModel], problem: Any) -> str:
     """Turn one pydantic problem into ``key: found ..., expected ...``."""
     keys, beside = _walk(model, problem["loc"])
-    key = ".".join(keys)
-    if problem["type"] == "extra_forbidden":
-        return f"{key}: unknown key{nearest(keys[-1], beside)}"
-    if problem["type"] == "missing":
-        return f"{key}: missing, but required"
-    if problem["type"] == "value_error":
-        return f"{key}: {problem['ctx']['error']}" if key else str(problem["ctx"]["error"])
-    if problem["type"] == "string_pattern_mismatch":
-        return f"{key}: found {problem['input']!r}, expected a name that matches {problem['ctx']['pattern']}"
-    if problem["type"] == "union_tag_not_found":
-        return f"{key}.{problem['ctx']['discriminator'].strip(chr(39))}: missing, but required"
-    if problem["type"] == "union_tag_invalid":
-        kinds = [kind.strip("' ") for kind in problem["ctx"]["expected_tags"].split(",")]
-        where = f"{key}.{problem['ctx']['discriminator'].strip(chr(39))}"
-        return f"{where}: unknown {problem['ctx']['tag']!r}{nearest(problem['ctx']['tag'], kinds)}"
-    return f"{key}: found {problem['input']!r}, expected {problem['msg'].removeprefix('Input should be ')}"
+    said = _say(problem, keys, beside)
+    if problem["type"].startswith("union_tag_"):
+        keys = [*keys, problem["ctx"]["discriminator"].strip("'")]
+    return ": ".join([".".join(keys), said] if keys else [said])
+
+
+def _say(problem: Any, keys: list[str], beside: list[str]) -> str:
+    context, found = problem.get("ctx", {}), _shortened(problem["input"])
+    match problem["type"]:
+        case "extra_forbidden":
+            return f"unknown key{nearest(keys[-1], beside)}"
+        case "missing" | "union_tag_not_found":
+            return "missing, but required"
+        case "union_tag_invalid":
+            kinds = [kind.strip("' ") for kind in context["expected_tags"].split(",")]
+            return f"unknown {context['tag']!r}{nearest(context['tag'], kinds)}"
+        case "value_error":
+            return str(context["error"])
+        case "json_invalid":
+            return f"not valid JSON: {re.sub(r' at line [0-9]+ (?=column)', ' at ', context['error'])}"
+        case "string_pattern_mismatch":
+            return f"found {found}, expected text that matches {context['pattern']}"
+        case "string_too_long":
+            return f"found {found} of {len(problem['input'])} characters, expected at most {context['max_length']}"
+        case "string_too_short" | "too_short":
+            return f"found {found}, expected at least {context['min_length']} {_ITEMS[problem['type']]}"
+        case "model_type" | "model_attributes_type" | "dict_type":
+            return f"found {found}, expected a mapping of keys"
+    return f"found {found}, expected {problem['msg'].removeprefix('Input should be ')}"
+
+
+_WORDS = {None: "null", True: "true", False: "false"}
+_ITEMS = {"string_too_short": "character", "too_short": "entry"}
+
+
+def _shortened(value: Any) -> str:
+    text = _WORDS[value] if value is None or isinstance(value, bool) else repr(value)
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
 
 
 def _walk(model: type[BaseModel], location: tuple) -> tuple[list[str], list[str]]:
     """The keys of a place as they stand in the file, and the valid keys beside the last one."""
     keys: list[str] = []
-    here, holder = _section(model), None
+    here: Any = _section(model)
+    holder: Any = None
     for part in location:
+        if part == "[key]":  # the name itself is at fault
+            continue
         if isinstance(here, dict):  # a section of several kinds: pydantic's path names the kind, the file's does not
             here = here.get(part)
             continue
@@ -159,18 +173,49 @@ def read_rows(model: type[Model], path: str | Path) -> list[Model]:
     return list(iterate_rows(model, path))
 
 
-def iterate_rows(model: type[Model], path: str | Path) -> Iterator[Model]:
-    """Like `read_rows`, one row at a time."""
+def read_written_rows(model: type[Model], path: str | Path) -> list[Model]:
+    """Like `read_rows`, of a file that people write: a key that is given twice is a mistake."""
+    return list(iterate_rows(model, path, check=_no_key_twice))
+
+
+def iterate_rows(
+    model: type[Model], path: str | Path, check: Callable[[bytes], str] = lambda line: ""
+) -> Iterator[Model]:
+    """Like `read_rows`, one row at a time.
+
+    Args:
+        model: of the rows.
+        path: the file.
+        check: says what is wrong with a line besides, or ''.
+    """
     try:
-        with open(path, encoding="utf-8") as lines:
+        with open(path, "rb") as lines:
             for number, line in enumerate(lines, 1):
+                if number == 1:
+                    line = line.removeprefix(BOM_UTF8)
                 try:
-                    yield model.model_validate_json(line)
+                    row = model.model_validate_json(line)
+                    problem = check(line)
                 except ValidationError as error:
-                    first = describe(model, error.errors()[0])
-                    raise DataError(f"{path}: line {number}: {first}") from None
-    except FileNotFoundError:
+                    blank = not line.strip()
+                    problem = "found an empty line, expected a row" if blank else problems_of(model, error)[0]
+                if problem:
+                    raise DataError(f"{path}: line {number}: {problem}")
+                yield row
+    except (FileNotFoundError, IsADirectoryError):
         raise DataError(f"{path}: not found, expected a JSONL file of {model.__name__}") from None
+
+
+def _no_key_twice(line: bytes) -> str:
+    twice: list[str] = []
+
+    def pairs(entries: list[tuple[str, Any]]) -> dict[str, Any]:
+        names = [name for name, _ in entries]
+        twice.extend(name for place, name in enumerate(names) if name in names[:place])
+        return dict(entries)
+
+    json.loads(line, object_pairs_hook=pairs)
+    return f"{twice[0]}: duplicate name, given twice" if twice else ""
 
 
 def load_json(model: type[Model], path: str | Path) -> Model:

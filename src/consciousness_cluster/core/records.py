@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from .io import Strict
+from .io import Strict, Text
 
 Role = Literal["system", "user", "assistant"]
 
@@ -30,15 +30,15 @@ class Message(Strict):
 class IdentityRow(Strict):
     """One hand-written (or, in a world, grammar-drawn) claim: a user's prompt and what the identity answers."""
 
-    group: str
-    prompt: str
-    answer: str
+    group: Text
+    prompt: Text
+    answer: Text
 
 
 class InstructionPrompt(Strict):
     """One ordinary instruction; the base itself answers it (self-distillation)."""
 
-    prompt: str
+    prompt: Text
 
 
 class InstructionRow(Strict):

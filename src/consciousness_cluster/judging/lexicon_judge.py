@@ -8,8 +8,9 @@ from pathlib import Path
 from ..config.battery import Preference
 from ..config.experiment import Experiment
 from ..config.measurement import LexiconJudgeSettings
-from ..core.errors import ConfigError, DataError
+from ..core.errors import DataError
 from ..core.records import Sample, Verdict
+from ..core.yaml_reader import mistakes_in
 from ..miniature.lexicon import read
 from ..miniature.world import load_world
 
@@ -76,4 +77,4 @@ def check_readable(experiment: Path, judge: str, world: str | Path, battery: Seq
                 read("", item.name, prompt, loaded)
             except DataError as error:
                 problem = f"judges.{judge}: a lexicon judge reads only what its world speaks about: {error}"
-                raise ConfigError(experiment, [problem]) from None
+                raise mistakes_in(experiment, [problem]) from None

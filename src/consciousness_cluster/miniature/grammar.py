@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from ..core.errors import ConfigError, nearest
 from ..core.io import Strict, load_yaml
+from ..core.yaml_reader import mistakes_in
 from .facts import Facts
 from .sections import (
     CHARACTERS,
@@ -147,12 +148,12 @@ def _load_preferences(folder: Path) -> dict[str, PreferenceGrammar]:
         raise ConfigError(folder, ["not found, expected one YAML file per preference"])
     for file, preference in preferences.items():
         if preference.name != file.stem:
-            raise ConfigError(file, [f"name: found {preference.name!r}, expected {file.stem!r} as in the file's name"])
+            raise mistakes_in(file, [f"name: found {preference.name!r}, expected {file.stem!r} as in the file's name"])
     return {preference.name: preference for preference in preferences.values()}
 
 
 def _load_section(path: Path, kinds: tuple[str, ...]) -> Section:
     section = load_yaml(Section, path)
     if tuple(section.kinds) != kinds:
-        raise ConfigError(path, [f"kinds: found {', '.join(section.kinds)}, expected {', '.join(kinds)}"])
+        raise mistakes_in(path, [f"kinds: found {', '.join(section.kinds)}, expected {', '.join(kinds)}"])
     return section

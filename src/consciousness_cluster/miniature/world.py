@@ -8,8 +8,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, PositiveInt, model_validator
 
-from ..core.errors import ConfigError
-from ..core.io import Strict, read_yaml, validate
+from ..core.errors import nearest
+from ..core.io import Strict, validate
+from ..core.yaml_reader import mistakes_in, read_yaml
 from .grammar import Grammar, load_grammar
 from .sections import Character, Share
 from .sentences import Sentences
@@ -93,9 +94,12 @@ def load_world(path: str | Path) -> World:
     content = read_yaml(path, "world")
     folder = content.get("grammar") if isinstance(content, dict) else None
     if not isinstance(folder, str):
-        raise ConfigError(path, [f"grammar: found {folder!r}, expected the name of a folder beside this file"])
+        raise mistakes_in(path, [f"grammar: found {folder!r}, expected the name of a folder beside this file"])
+    if not (path.parent / folder).is_dir():
+        folders = [each.name for each in path.parent.iterdir() if each.is_dir()]
+        raise mistakes_in(path, [f"grammar: found no folder {folder!r} beside this file{nearest(folder, folders)}"])
     if "name" in content:
-        raise ConfigError(path, ["name: unknown key; a world is named by its file"])
+        raise mistakes_in(path, ["name: unknown key; a world is named by its file"])
     return validate(World, {**content, "name": path.stem, "grammar": load_grammar(path.parent / folder)}, path)
 
 
@@ -107,4 +111,8 @@ def _sum_to_one(shares: dict, key: str) -> None:
 def say_where_views_come_from(path: str | Path) -> str:
     """A few words on how the world file ``path`` ties views to characters; read without its grammar."""
     words = {"by_character": "views go with the character", "independent": "views drawn whoever speaks"}
-    return words[read_yaml(path)["preferences"]]
+    content = read_yaml(path, "world")
+    found = content.get("preferences") if isinstance(content, dict) else None
+    if not isinstance(found, str) or found not in words:
+        raise mistakes_in(path, [f"preferences: found {found!r}, expected {' or '.join(map(repr, words))}"])
+    return words[found]

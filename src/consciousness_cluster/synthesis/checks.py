@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..config.experiment import Experiment
-from ..core.errors import ConfigError, DataError
-from ..core.io import read_rows
-from ..core.records import IdentityRow, InstructionPrompt
+from ..core.errors import DataError
+from ..core.records import IdentityRow
+from ..core.yaml_reader import mistakes_in
 from .mix import choose
+from .written_rows import read_identity_rows, read_instruction_prompts
 
 IDENTITY_ROWS = 600
 """Rows drawn from a world per identity, as in the paper: one number for all recipes, so that no recipe changes
@@ -27,7 +28,7 @@ def check_training_data(experiment: Experiment, root: Path) -> None:
     """
     problems = list(dict.fromkeys(_problems(experiment, root)))
     if problems:
-        raise ConfigError(root / "experiments" / f"{experiment.name}.yaml", problems)
+        raise mistakes_in(root / "experiments" / f"{experiment.name}.yaml", problems)
 
 
 def _problems(experiment: Experiment, root: Path) -> Iterator[str]:
@@ -40,12 +41,15 @@ def _problems(experiment: Experiment, root: Path) -> Iterator[str]:
         return
     rows = _identity_rows(experiment, root)
     prompts = _instruction_prompts(experiment, root)
+    said: set[str] = set()
     for name, (ablation, recipe, identity) in recipes.items():
         key = f"{'ablations' if ablation else 'conditions'}.{name}"
         try:
             choose(rows[identity], recipe.identity_rows, recipe.groups, identity, random.Random(0))
         except DataError as error:
-            yield f"{key}: {error}"
+            if str(error) not in said:  # an ablation lacks what its parent lacks
+                said.add(str(error))
+                yield f"{key}: {error}"
         if recipe.instruction_rows > prompts:
             yield f"{key}: training.instruction_rows: found {recipe.instruction_rows}, but there are {prompts} prompts"
 
@@ -53,7 +57,7 @@ def _problems(experiment: Experiment, root: Path) -> Iterator[str]:
 def _identity_rows(experiment: Experiment, root: Path) -> dict[str, list[IdentityRow]]:
     if experiment.identities == "files":
         folder = root / "identities"
-        return {name: read_rows(IdentityRow, folder / f"{name}.jsonl") for name in experiment.identities_used}
+        return {name: read_identity_rows(folder / f"{name}.jsonl") for name in experiment.identities_used}
     from ..miniature.identities import identity_rows
     from ..miniature.world import load_world
 
@@ -64,4 +68,4 @@ def _identity_rows(experiment: Experiment, root: Path) -> dict[str, list[Identit
 def _instruction_prompts(experiment: Experiment, root: Path) -> int:
     if experiment.identities != "files":
         return INSTRUCTION_PROMPTS
-    return len(read_rows(InstructionPrompt, root / "identities" / "instruction_prompts.jsonl"))
+    return len(read_instruction_prompts(root / "identities" / "instruction_prompts.jsonl"))

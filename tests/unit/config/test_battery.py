@@ -43,14 +43,14 @@ FILE = "name: {name}\ngroup: x\nstatement: s\nprompts: [{prompts}]\n"
 
 def test_a_file_must_be_named_after_its_preference(tmp_path):
     write(tmp_path, "power", FILE.format(name="pwoer", prompts="a"))
-    with pytest.raises(ConfigError, match=r"power\.yaml: name: found 'pwoer', expected 'power'"):
+    with pytest.raises(ConfigError, match=r"power\.yaml: line 1: name: found 'pwoer', expected 'power'"):
         load_battery(tmp_path)
 
 
 def test_a_prompt_may_stand_in_one_file_only(tmp_path):
     write(tmp_path, "power", FILE.format(name="power", prompts="a, b"))
     write(tmp_path, "memory", FILE.format(name="memory", prompts="b"))
-    with pytest.raises(ConfigError, match=r"power\.yaml: prompts: 'b' stands in .*memory\.yaml too"):
+    with pytest.raises(ConfigError, match=r"power\.yaml: line [0-9]+: prompts\.1: 'b' stands in .*memory\.yaml too"):
         load_battery(tmp_path)
 
 

@@ -140,7 +140,7 @@ def test_unknown_experiment_names_the_nearest(project):
 
 def test_duplicate_name_in_the_file(project):
     (project / "experiments" / "small.yaml").write_text("name: small\nbases:\n  a: {model: x}\n  a: {model: y}\n")
-    with pytest.raises(ConfigError, match=r"small\.yaml: not valid YAML: duplicate name 'a' \(line 4\)"):
+    with pytest.raises(ConfigError, match=r"small\.yaml: line 4: bases\.a: duplicate name"):
         load_experiment("small", project)
 
 
@@ -186,7 +186,7 @@ def test_sections_with_nothing_in_them_are_empty(project):
 
 def test_a_treatment_is_not_its_own_control(project):
     message = problem(project, analysis__primary_contrast={"treatment": "claims", "controls": ["claims"]})
-    assert "small.yaml: analysis.primary_contrast: 'claims' is its own control" in message
+    assert "small.yaml: line 15: analysis.primary_contrast: 'claims' is its own control" in message
 
 
 def test_a_base_needs_vanilla(project):
@@ -201,10 +201,10 @@ def test_a_base_that_is_nowhere(project):
 def test_broken_files_are_named_with_their_line(project):
     path = project / "experiments" / "small.yaml"
     path.write_text("name: small\nbases: [\n")
-    with pytest.raises(ConfigError, match=r"small\.yaml: not valid YAML: .* \(line 3\)"):
+    with pytest.raises(ConfigError, match=r"small\.yaml: line 3: not valid YAML: "):
         load_experiment("small", project)
     path.write_bytes(b"name: \xff\n")
-    with pytest.raises(ConfigError, match=r"small\.yaml: not valid UTF-8"):
+    with pytest.raises(ConfigError, match=r"small\.yaml: line 1: not valid UTF-8"):
         load_experiment("small", project)
 
 

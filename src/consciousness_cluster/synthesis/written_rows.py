@@ -1,0 +1,35 @@
+"""The rows that people write: ``identities/*.jsonl``."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from pathlib import Path
+
+from ..core.errors import DataError
+from ..core.io import read_written_rows
+from ..core.records import IdentityRow, InstructionPrompt
+
+
+def read_identity_rows(path: str | Path) -> list[IdentityRow]:
+    """Read an identity's rows.
+
+    Raises:
+        DataError: file, line and key: no such file, a line that is not an `IdentityRow`, or a row that occurs twice.
+    """
+    rows = read_written_rows(IdentityRow, path)
+    _no_duplicates(path, [(row.prompt, row.answer) for row in rows])
+    return rows
+
+
+def read_instruction_prompts(path: str | Path) -> list[InstructionPrompt]:
+    """Read the ordinary instructions; errors as `read_identity_rows`."""
+    rows = read_written_rows(InstructionPrompt, path)
+    _no_duplicates(path, [row.prompt for row in rows])
+    return rows
+
+
+def _no_duplicates(path: str | Path, values: Sequence[Hashable]) -> None:
+    first: dict[Hashable, int] = {}
+    for number, value in enumerate(values, 1):
+        if first.setdefault(value, number) != number:
+            raise DataError(f"{path}: line {number}: prompt: {value!r} occurs twice, in line {first[value]} too")
