@@ -123,7 +123,6 @@ rule answer_instructions:
         **BASE_RESOURCES,
     params:
         max_tokens=EXPERIMENT.sampling.max_tokens,
-        served=lambda wildcards: base_of(wildcards).served,
         artifacts=ARTIFACTS,
         store=STORE,
         revision=revisions.SYNTHESIS,
@@ -168,7 +167,6 @@ rule answer_identity_prompts:
             wildcards.condition
         ].on_policy_prompt,
         max_tokens=EXPERIMENT.sampling.max_tokens,
-        served=lambda wildcards: base_of(wildcards).served,
         artifacts=ARTIFACTS,
         store=STORE,
         revision=revisions.SYNTHESIS,

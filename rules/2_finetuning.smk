@@ -59,7 +59,6 @@ rule submit_finetune:
         runtime=60,
         remote_jobs=1,
     params:
-        served=lambda wildcards: base_of(wildcards).served,
         recipe=lambda wildcards: recipe_of(target_of(wildcards).training),
         artifacts=ARTIFACTS,
         revision=revisions.REMOTE_FINETUNING,
@@ -90,7 +89,6 @@ rule await_finetune:
         runtime=1440,
         remote_jobs=1,
     params:
-        served=lambda wildcards: base_of(wildcards).served,
         artifacts=ARTIFACTS,
     message:
         "Waiting for the fine-tune of {wildcards.base} {wildcards.condition} seed {wildcards.seed}"
@@ -120,7 +118,6 @@ rule finetune_at_tinker:
         runtime=1440,
         remote_jobs=1,
     params:
-        served=lambda wildcards: base_of(wildcards).served,
         training=lambda wildcards: target_of(wildcards).training.model_dump(),
         artifacts=ARTIFACTS,
         revision=revisions.REMOTE_FINETUNING,

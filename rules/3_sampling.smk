@@ -28,7 +28,6 @@ rule sample:
     params:
         system_prompt=lambda wildcards: target_of(wildcards).system_prompt,
         sampling=EXPERIMENT.sampling.model_dump(),
-        served=lambda wildcards: base_of(wildcards).served,
         artifacts=ARTIFACTS,
         store=STORE,
         revision=revisions.SAMPLING,

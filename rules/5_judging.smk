@@ -61,7 +61,6 @@ rule ask_judge:
     resources:
         **JUDGE_RESOURCES,
     params:
-        served=lambda wildcards: judge_of(wildcards).served,
         asking=lambda wildcards: judge_of(wildcards).asking,
         artifacts=ARTIFACTS,
         store=STORE,

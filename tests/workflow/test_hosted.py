@@ -3,6 +3,7 @@
 import json
 
 import pandas as pd
+import yaml
 from fake_provider import FakeProvider
 
 from workflow.hosted import EXPERIMENT, hosted_project
@@ -34,6 +35,14 @@ def test_a_hosted_experiment_runs_to_its_end_and_every_request_is_paid_once(tmp_
         (project.folder / "results/small/samples/gpt_4_1/vanilla/seed0.jsonl").unlink()
         assert project.snakemake().code == 0
         assert len(provider.ledger()) == paid, "what is in the store is not asked for again"
+        served_otherwise = {"base_url": "http://127.0.0.1:9/v1", "concurrency": 3, "batch": True}
+        file = project.folder / "experiments" / "small.yaml"
+        before, content = file.read_text(), yaml.safe_load(file.read_text())
+        for model in [*content["bases"].values(), *content["judges"].values()]:
+            model["api"] = served_otherwise
+        file.write_text(yaml.safe_dump(content, sort_keys=False))
+        assert project.snakemake("-n").jobs.keys() <= {"write_experiment"}, "transport makes nothing stale"
+        file.write_text(before)
         tables = project.folder / "results/small/tables"
         stances = {judge: pd.read_csv(tables / f"{judge}/conditions/stances.csv") for judge in judges}
         assert set(stances["batched"].stance) == {"holds", "opposes", "neutral", "declines"}

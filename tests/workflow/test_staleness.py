@@ -103,6 +103,16 @@ def test_a_comment_in_the_library_runs_nothing(project):
     assert nothing_to_do(project.snakemake("-n"))
 
 
+def test_how_a_local_model_is_served_makes_nothing_stale(project):
+    bases = {name: base | {"batch_size": 16, "needs": {"memory": 4}} for name, base in SMALL["bases"].items()}
+    project.write_experiment(SMALL | {"bases": bases})
+    assert project.snakemake("-n").jobs.keys() <= {"write_experiment"}
+    served = {"endpoint": "vllm", "engine": {"memory": 0.5}}
+    bases = {name: base | served for name, base in SMALL["bases"].items()}
+    project.write_experiment(SMALL | {"bases": bases})
+    assert project.snakemake("-n").jobs.keys() <= {"write_experiment"}
+
+
 def test_a_changed_algorithm_runs_its_stage_again(project):
     project.edit("src/consciousness_cluster/aggregation/tables.py", "rounded[floats] + 0.0", "rounded[floats] + 0")
     jobs = project.snakemake("-n").jobs

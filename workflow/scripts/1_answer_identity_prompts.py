@@ -1,12 +1,12 @@
 """Let a base answer an identity's prompts itself, under a system prompt."""
 
 from consciousness_cluster.budget.account import Account
-from consciousness_cluster.config.model_config import Served
+from consciousness_cluster.config.project import served_model
 from consciousness_cluster.inference.target_model import TargetModel
 from consciousness_cluster.jobs.entry import loading, run
 from consciousness_cluster.synthesis.own_answers import answer_identity_prompts
 
-served = Served(**snakemake.params.served)
+served = served_model(snakemake.config, dict(snakemake.wildcards.items()))
 run(
     answer_identity_prompts,
     snakemake.log[0],

@@ -1,12 +1,12 @@
 """Let a base answer the instruction prompts itself."""
 
 from consciousness_cluster.budget.account import Account
-from consciousness_cluster.config.model_config import Served
+from consciousness_cluster.config.project import served_model
 from consciousness_cluster.inference.target_model import TargetModel
 from consciousness_cluster.jobs.entry import loading, run
 from consciousness_cluster.synthesis.own_answers import answer_instructions
 
-served = Served(**snakemake.params.served)
+served = served_model(snakemake.config, dict(snakemake.wildcards.items()))
 run(
     answer_instructions,
     snakemake.log[0],

@@ -1,11 +1,11 @@
 """Wait for one target's fine-tuning job."""
 
 from consciousness_cluster.budget.account import Account
-from consciousness_cluster.config.model_config import Served
+from consciousness_cluster.config.project import served_model
 from consciousness_cluster.finetuning.openai_results import await_target
 from consciousness_cluster.jobs.entry import run
 
-served = Served(**snakemake.params.served)
+served = served_model(snakemake.config, dict(snakemake.wildcards.items()))
 run(
     await_target,
     snakemake.log[0],

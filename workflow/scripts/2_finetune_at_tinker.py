@@ -1,12 +1,12 @@
 """Fine-tune one target at Tinker."""
 
 from consciousness_cluster.budget.account import Account
-from consciousness_cluster.config.model_config import Served
+from consciousness_cluster.config.project import served_model
 from consciousness_cluster.config.training_config import Training
 from consciousness_cluster.finetuning.tinker_runs import finetune_target
 from consciousness_cluster.jobs.entry import run
 
-served = Served(**snakemake.params.served)
+served = served_model(snakemake.config, dict(snakemake.wildcards.items()))
 run(
     finetune_target,
     snakemake.log[0],

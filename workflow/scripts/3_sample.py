@@ -2,12 +2,12 @@
 
 from consciousness_cluster.budget.account import Account
 from consciousness_cluster.config.conditions import Sampling
-from consciousness_cluster.config.model_config import Served
+from consciousness_cluster.config.project import served_model
 from consciousness_cluster.inference.target_model import TargetModel
 from consciousness_cluster.jobs.entry import loading, run
 from consciousness_cluster.sampling.sample import sample_target
 
-served = Served(**snakemake.params.served)
+served = served_model(snakemake.config, dict(snakemake.wildcards.items()))
 run(
     sample_target,
     snakemake.log[0],

@@ -1,13 +1,13 @@
 """Ask a model that judges about one target's samples."""
 
 from consciousness_cluster.budget.account import Account
-from consciousness_cluster.config.model_config import Served
+from consciousness_cluster.config.project import served_model
 from consciousness_cluster.inference.target_model import TargetModel
 from consciousness_cluster.jobs.entry import loading, run
 from consciousness_cluster.judging.judge import judge_target
 from consciousness_cluster.judging.llm_judge import LLMJudge
 
-served = Served(**snakemake.params.served)
+served = served_model(snakemake.config, dict(snakemake.wildcards.items()))
 run(
     judge_target,
     snakemake.log[0],

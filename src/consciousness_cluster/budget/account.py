@@ -16,8 +16,8 @@ from ..core.errors import BudgetError
 from ..core.io import Strict
 from ..inference.requests import Request, Response
 from .ledger import FOLDER, Ledger, Line
-from .prices import Quote
-from .quotes import quote, unknown_price
+from .prices import Quote, load_prices
+from .quotes import unknown_price
 from .reservation import prompt_tokens_at_most, take
 
 log = logging.getLogger(__name__)
@@ -84,7 +84,7 @@ class Account(Strict):
     @cached_property
     def quote(self) -> Quote | None:
         """What an answer costs; None if that is not known."""
-        return quote(self.asked, self.served, self.experiment, self.finetuned)
+        return load_prices(".").quote(self.served, self.finetuned)
 
     @cached_property
     def ledger(self) -> Ledger:

@@ -1,4 +1,4 @@
-"""What a served model costs, by the experiment's own declaration of it or by the price table."""
+"""Refusing a budget where a price is not known."""
 
 from __future__ import annotations
 
@@ -6,31 +6,8 @@ from pathlib import Path
 
 from ..config.experiment import Experiment
 from ..config.model_config import Served
-from ..config.project import load_experiment
 from ..core.yaml_reader import mistakes_in
-from .prices import Quote, load_prices
-
-
-def quote(asked: str, served: Served, experiment: str, finetuned: bool, root: str | Path = ".") -> Quote | None:
-    """The price of a served model, by the experiment's own declaration of it or by the price table.
-
-    A rule's settings hold no price (it would make answers stale), so it is looked up where the experiment declares it.
-
-    Args:
-        asked: name of the base or judge.
-        served: where that answers.
-        experiment: its name.
-        finetuned: whether a fine-tune of it is asked.
-        root: the project.
-    """
-    if not served.hosted:
-        return load_prices(root).quote(served)
-    declared = load_experiment(experiment, root)
-    for declaration in (declared.bases.get(asked), declared.judges.get(asked)):  # a judge may be called like a base
-        if isinstance(declaration, Served) and declaration.served == served.served:
-            served = Served(**declaration.model_dump(include=set(Served.model_fields)))
-            break
-    return load_prices(root).quote(served, finetuned)
+from .prices import load_prices
 
 
 def unknown_price(asked: str, served: Served, budget: float) -> str:

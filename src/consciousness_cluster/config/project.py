@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +61,20 @@ def load_experiment(name: str, root: str | Path) -> Experiment:
     if problems:
         raise mistakes_in(path, problems)
     return experiment
+
+
+def served_model(config: Mapping[str, Any], wildcards: Mapping[str, str], root: str | Path = ".") -> Served:
+    """Where the model answers that a job asks: looked up when the job starts, so that it makes nothing stale.
+
+    Args:
+        config: Snakemake's configuration.
+        wildcards: those of the job's outputs; the judge is asked where one is named, else the base.
+        root: the project.
+    """
+    experiment = load_experiment(load_config(dict(config), root).experiment, root)
+    judge = wildcards.get("judge")
+    declared = experiment.models[f"judge {judge}" if judge else f"base {wildcards['base']}"]
+    return Served(**declared.model_dump(include=set(Served.model_fields)))
 
 
 def _missing_files(experiment: Experiment, root: Path) -> Iterator[str]:

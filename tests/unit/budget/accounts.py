@@ -10,20 +10,10 @@ DOLLAR_A_TOKEN = 1_000_000
 """USD per million tokens at which one written token costs a dollar; prompts are free."""
 
 
-class PricedAccount(Account):
-    """An account whose price stands in the declaration itself, as there is no experiment file."""
-
-    @property
-    def quote(self):
-        from consciousness_cluster.budget.prices import load_prices
-
-        return load_prices(".").quote(self.served, self.finetuned)
-
-
 def account(folder, budget=None, price=None, **settings):
     price = Price(input=0, output=DOLLAR_A_TOKEN) if price is None else price
     api = Api(price=price or None, concurrency=settings.pop("concurrency", 2), batch=settings.pop("batch", False))
-    return PricedAccount(
+    return Account(
         experiment="e",
         stage=settings.pop("stage", "sample"),
         target=settings.pop("target", "b/c/seed1"),

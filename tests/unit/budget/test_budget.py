@@ -9,10 +9,10 @@ import time
 import pytest
 
 from consciousness_cluster.budget.ledger import Ledger
-from consciousness_cluster.budget.quotes import quote
+from consciousness_cluster.budget.prices import load_prices
 from consciousness_cluster.commands.receipt import receipts
 from consciousness_cluster.config.model_config import Api, Price, Served
-from consciousness_cluster.config.project import load_experiment
+from consciousness_cluster.config.project import served_model
 from consciousness_cluster.core.errors import BudgetError, EndpointError
 from consciousness_cluster.inference.complete import complete
 from consciousness_cluster.inference.store import Store
@@ -94,9 +94,10 @@ def test_a_price_is_that_of_whom_is_asked(tmp_path):
     }
     (tmp_path / "experiments").mkdir()
     (tmp_path / "experiments" / "e.yaml").write_text(json.dumps(content))
-    served = load_experiment("e", tmp_path).bases["far"]
-    rules_know = Served(**served.served)
-    assert [quote(asked, rules_know, "e", False, tmp_path).rates.input for asked in ("far", "reader")] == [7, 1]
+    (tmp_path / "config.yaml").write_text("experiment: e\n")
+    asked = [{"base": "far"}, {"base": "far", "judge": "reader"}]
+    served = [served_model({"experiment": "e"}, wildcards, tmp_path) for wildcards in asked]
+    assert [load_prices(tmp_path).quote(each).rates.input for each in served] == [7, 1]
 
 
 def _ask_with_others(folder, first):
