@@ -16,12 +16,14 @@ import socket
 import subprocess
 import sys
 import time
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
 from ..core.errors import ClusterError
+from ..core.io import write_text
 from ..core.locks import locked
 from ..core.shutdown import end_with, is_alive
 from .pool import Holders, Job, ends_with
@@ -149,14 +151,26 @@ def serve(address: str) -> None:
                     connection.send("")
                     continue
                 imports, holds, job = asked
-                for module in imports:
-                    importlib.import_module(module)
-                if holds:
+                if problem := _import(imports, job):
+                    connection.send(problem)
+                elif holds:
                     holders.run(holds, connection, job, close)
                 else:
                     children.add(_fork(connection, job, close))
             idle_since = time.monotonic()
     Path(address).unlink(missing_ok=True)
+
+
+def _import(modules: Sequence[str], job: Job) -> str:
+    """Import what a job needs; say in a line what went wrong, or '', and why in the job's log."""
+    for module in modules:
+        try:
+            importlib.import_module(module)
+        except Exception as error:
+            _, folder, log_file, _ = job
+            write_text(Path(folder) / log_file, traceback.format_exc())
+            return f"cannot import {module}: {type(error).__name__}: {error}"
+    return ""
 
 
 def _fork(connection: Connection, job: Job, close: Callable[[], None]) -> int:

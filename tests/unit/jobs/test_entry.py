@@ -130,3 +130,38 @@ def test_without_slow_imports_a_job_runs_in_its_script(tmp_path, monkeypatch):
     run(functions.report, str(tmp_path / "log"), output=str(tmp_path / "out"), value=1)
     assert not list(tmp_path.glob("worker*"))
     assert (tmp_path / "out").read_text().startswith("1 ")
+
+
+def test_an_import_that_fails_in_the_warm_process_is_named_by_every_job(tmp_path):
+    """Jobs used to report that they were killed, or out of memory."""
+    (tmp_path / "broken_package.py").write_text("import no_such_package\n")
+    main = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(300)"])
+    environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join([PATHS, str(tmp_path)]),
+        MAIN_PROCESS: str(main.pid),
+        WORKER: str(tmp_path / "worker" / str(main.pid)),
+    }
+    code = (
+        "import sys; from consciousness_cluster.jobs.entry import run;"
+        f"run('unit.jobs.functions:report', {str(tmp_path)!r} + '/' + sys.argv[1] + '.log', imports=sys.argv[2:],"
+        f" output={str(tmp_path)!r} + '/' + sys.argv[1], value=1)"
+    )
+
+    def job(name, *imports):
+        return subprocess.run(
+            [sys.executable, "-c", code, name, *imports], env=environment, capture_output=True, text=True, timeout=60
+        )
+
+    try:
+        for name in ("first", "second"):
+            failed = job(name, "broken_package")
+            assert failed.returncode == 1
+            assert failed.stderr.splitlines() == [
+                "error: cannot import broken_package: ModuleNotFoundError: No module named 'no_such_package'",
+                f"(log: {tmp_path / name}.log)",
+            ]
+            assert "Traceback" in (tmp_path / f"{name}.log").read_text()
+        assert job("third", "fractions").returncode == 0, "the warm process lives on"
+    finally:
+        main.kill()
+        main.wait()
