@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from pydantic import Field
 
@@ -11,7 +12,7 @@ from ..budget.prices import PriceTable, load_prices
 from ..config.project import load_experiment
 from ..core.io import Strict, write_text
 from .dry_run import Plan, Step
-from .text_tables import as_csv, as_text
+from .text_tables import as_csv, as_text, write_json
 
 
 class Estimate(Strict):
@@ -86,7 +87,7 @@ TOTALS = ("stage", "to_ask", "from_store", "input_tokens", "output_tokens", "tra
 
 
 def print_estimate(experiment: str, results: str, budget: float | None) -> None:
-    """Print the estimate and write it to ``<results>/estimate.csv``.
+    """Print the estimate and write it to ``<results>/estimate.csv`` and ``.json``.
 
     Args:
         experiment: its name; its project is the working folder.
@@ -95,6 +96,9 @@ def print_estimate(experiment: str, results: str, budget: float | None) -> None:
     """
     rows = estimate(experiment)
     write_text(Path(results) / "estimate.csv", as_csv(Estimate, rows))
+    spent = None if budget is None else _spent(experiment)
+    summed = sums(rows) | {"budget_usd": budget, "spent_usd": spent}
+    write_json(Path(results) / "estimate.json", experiment, [row.model_dump() for row in rows], summed)
     stale = [row for row in rows if row.to_ask]
     if stale:
         print(as_text(SHOWN, [[getattr(row, column) for column in SHOWN] for row in stale]) + "\n")
@@ -116,8 +120,6 @@ def by_stage(rows: list[Estimate]) -> list[list[str | int | float | None]]:
 
 def summary(experiment: str, rows: list[Estimate], budget: float | None) -> list[str]:
     """What the estimate says in all, and what it rests on."""
-    from ..budget.ledger import FOLDER, Ledger
-
     stale = [row for row in rows if row.to_ask]
     if not stale:
         return [f"{experiment}: nothing to ask and nothing to train; all answers are in the store"]
@@ -138,7 +140,27 @@ def summary(experiment: str, rows: list[Estimate], budget: float | None) -> list
         origins = sorted({getattr(row, column) for row in stale} - {"", "unknown"})
         lines += [f"{what}: {origin}" for origin in origins]
     if budget is not None:
-        ledger = Ledger(FOLDER, experiment)
-        ledger.catch_up()
-        lines.append(f"budget: {budget:,.2f} USD, of which {ledger.spent:,.4f} are spent")
+        lines.append(f"budget: {budget:,.2f} USD, of which {_spent(experiment):,.4f} are spent")
     return lines
+
+
+def sums(rows: list[Estimate]) -> dict[str, Any]:
+    """The totals of what a run would ask for: in all, and by stage; USD of what has a known price."""
+    stale = [row for row in rows if row.to_ask]
+    return {
+        "requests_to_ask": sum(row.to_ask for row in stale if row.stage != "finetune"),
+        "fine_tunes": sum(row.to_ask for row in stale if row.stage == "finetune"),
+        "from_store": sum(row.from_store for row in rows),
+        "exact": all(row.counted == "exact" for row in stale),
+        "usd": round(sum(row.usd or 0.0 for row in stale), 6),
+        "unknown_prices": sorted({row.asked for row in stale if row.usd is None}),
+        "stages": [dict(zip(TOTALS, sums, strict=True)) for sums in by_stage(stale)],
+    }
+
+
+def _spent(experiment: str) -> float:
+    from ..budget.ledger import FOLDER, Ledger
+
+    ledger = Ledger(FOLDER, experiment)
+    ledger.catch_up()
+    return ledger.spent

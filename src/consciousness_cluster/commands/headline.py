@@ -1,4 +1,4 @@
-"""What a run found, in a few lines: ``python -m consciousness_cluster.reporting.headline results/<experiment>``."""
+"""What a run found, in a few lines: ``python -m consciousness_cluster.commands.headline results/<experiment>``."""
 
 from __future__ import annotations
 
@@ -12,9 +12,12 @@ from typing import Any
 
 from ..core.errors import ClusterError, DataError
 from ..reporting.display_names import RULES
+from .text_tables import write_json
 
 Row = dict[str, str]
 MOST_LINES = 25
+WORDS = ("base", "condition", "reference", "rule", "interval_covers")
+"""Columns of text: a condition may be called 75."""
 
 
 def headline(results: str | Path) -> str:
@@ -42,6 +45,46 @@ def headline(results: str | Path) -> str:
     if len(lines) > MOST_LINES:
         lines = [*lines[: MOST_LINES - 1], f"... and more: {tables / 'headline.csv'}, {tables / 'primary.csv'}"]
     return "\n".join(lines)
+
+
+def write_headline(results: str | Path) -> None:
+    """Write ``<results>/headline.json``: means and declared contrasts, under the declared rule.
+
+    Raises:
+        DataError: as `headline`.
+    """
+    results = Path(results)
+    experiment = _experiment(results)
+    tables = _tables(results, experiment)
+    means, contrasts = _read(tables / "headline.csv"), _read(tables / "primary.csv")
+    declared, rule = _declared(means, contrasts)
+    write_json(
+        results / "headline.json",
+        experiment.get("name", results.name),
+        [_typed(row) for row in means if row["rule"] == rule],
+        {
+            "judge": tables.parent.name,
+            "rule": rule,
+            "confidence": experiment.get("analysis", {}).get("confidence"),
+            "primary_contrasts": [_typed(row) for row in declared],
+        },
+    )
+
+
+def _declared(means: list[Row], contrasts: list[Row]) -> tuple[list[Row], str]:
+    """The declared contrasts, and the declared not_sure rule."""
+    declared = [row for row in contrasts if row["declared"] == "True"]
+    return declared, declared[0]["rule"] if declared else means[0]["rule"]  # tables list the declared rule first
+
+
+def _typed(row: Row) -> dict[str, Any]:
+    return {name: text if name in WORDS else _value(text) for name, text in row.items()}
+
+
+def _value(text: str) -> bool | int | float | None:
+    if text in ("", "True", "False"):
+        return text == "True" if text else None
+    return int(text) if text.lstrip("-").isdecimal() else float(text)
 
 
 def _experiment(results: Path) -> dict[str, Any]:
@@ -88,8 +131,7 @@ def _where(results: Path, tables: Path) -> list[str]:
 
 
 def _what(means: list[Row], contrasts: list[Row], experiment: dict[str, Any], judge: str) -> list[str]:
-    declared = [row for row in contrasts if row["declared"] == "True"]
-    rule = declared[0]["rule"] if declared else means[0]["rule"]  # tables list the declared rule first
+    declared, rule = _declared(means, contrasts)
     means = [row for row in means if row["rule"] == rule]
     confidence = experiment.get("analysis", {}).get("confidence")
     level = f"{100 * confidence:g} % intervals" if confidence else "intervals"
@@ -156,14 +198,18 @@ def _p(value: str) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print the headline; 1 and a line on stderr where there is none."""
-    parser = argparse.ArgumentParser(prog="python -m consciousness_cluster.reporting.headline", description=__doc__)
+    """Print the headline and leave it as `headline.json`; 1 and a line on stderr where there is none."""
+    parser = argparse.ArgumentParser(prog="python -m consciousness_cluster.commands.headline", description=__doc__)
     parser.add_argument("results", help="folder of an experiment, e.g. results/miniature")
     try:
-        print(headline(parser.parse_args(arguments).results))
+        results = parser.parse_args(arguments).results
+        print(headline(results))
+        write_headline(results)
     except ClusterError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except OSError as error:  # somebody else's results can be read all the same
+        print(f"warning: headline.json was not written: {error.strerror}", file=sys.stderr)
     return 0
 
 

@@ -15,7 +15,7 @@ from ..core.errors import EndpointError
 from ..core.io import Strict
 from .local_checks import answers_here
 from .provider_checks import answers_there, takes_batches, trains_at_openai, trains_at_tinker
-from .text_tables import as_text
+from .text_tables import as_text, write_json
 
 Can = Literal["yes", "no", "unknown"]
 Finding = tuple[Can, str]
@@ -79,7 +79,7 @@ def _needs(
 
 
 def print_preflight(experiment: str, own_environments: bool) -> None:
-    """Print the checks as one table.
+    """Print the checks as one table, and leave them as ``results/<experiment>/preflight.json``.
 
     Raises:
         EndpointError: some model cannot do what the experiment needs of it.
@@ -88,8 +88,14 @@ def print_preflight(experiment: str, own_environments: bool) -> None:
     columns = list(Check.model_fields)
     print(as_text(columns, [list(check.model_dump().values()) for check in checks]) + "\n")
     unable = [check for check in checks if check.can == "no"]
+    unknown = sum(check.can == "unknown" for check in checks)
+    write_json(
+        Path("results") / experiment / "preflight.json",
+        experiment,
+        [check.model_dump() for check in checks],
+        {"checks": len(checks), "no": len(unable), "unknown": unknown, "possible": not unable},
+    )
     if unable:
         what = ", ".join(f"{check.role} ({check.needed_for})" for check in unable)
         raise EndpointError(f"{experiment}: {len(unable)} of {len(checks)} things cannot be done now: {what}")
-    unknown = sum(check.can == "unknown" for check in checks)
     print(f"{experiment}: nothing stands against it" + f", {unknown} of {len(checks)} not known" * bool(unknown))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from pydantic import Field
 
 from ..budget.ledger import FOLDER, Ledger, Line
 from ..core.io import Strict, write_text
-from .text_tables import as_csv, as_text
+from .text_tables import as_csv, as_text, write_json
 
 
 class Receipt(Strict):
@@ -75,11 +76,12 @@ def _receipt(stage: str, asked: str, target: str, lines: list[Line]) -> Receipt:
 
 
 def write_receipt(experiment: str, results: str, folder: str = FOLDER) -> str:
-    """Write ``<results>/receipt.csv`` and return it as text, with a last line that sums up."""
+    """Write ``<results>/receipt.csv`` and ``.json``, and return it as text, with a last line that sums up."""
     ledger = Ledger(folder, experiment)
     ledger.catch_up()
     rows = receipts(ledger)
     write_text(Path(results) / "receipt.csv", as_csv(Receipt, rows))
+    write_json(Path(results) / "receipt.json", experiment, [row.model_dump() for row in rows], sums(rows))
     columns = ("stage", "target", "asked", "requests", "from_store", "answers", "input_tokens", "output_tokens", "usd")
     table = as_text(columns, [[getattr(row, column) for column in columns] for row in rows])
     return f"{table}\n\n{total(rows)} ({results}/receipt.csv)"
@@ -90,14 +92,27 @@ def print_receipt(experiment: str, results: str) -> None:
     print(write_receipt(experiment, results))
 
 
+def sums(rows: list[Receipt]) -> dict[str, Any]:
+    """What was paid in all: USD of what has a known price, and whose price is not known."""
+    counted = ("answers", "batch_answers", "input_tokens", "cached_tokens", "output_tokens", "training_tokens")
+    return {
+        "usd": round(sum(row.usd or 0.0 for row in rows), 6),
+        "usd_lost_at_most": round(sum(row.usd_lost_at_most for row in rows), 6),
+        "unknown_prices": sorted({row.asked for row in rows if row.usd is None}),
+        **{column: sum(getattr(row, column) for row in rows) for column in counted},
+    }
+
+
 def total(rows: list[Receipt]) -> str:
     """One line on what was paid in all."""
-    usd = sum(row.usd or 0.0 for row in rows)
-    lost = sum(row.usd_lost_at_most for row in rows)
-    unknown = [row for row in rows if row.usd is None]
-    tokens = sum(row.input_tokens + row.output_tokens for row in rows)
+    paid = sums(rows)
+    lost, unknown, tokens = (
+        paid["usd_lost_at_most"],
+        paid["unknown_prices"],
+        paid["input_tokens"] + paid["output_tokens"],
+    )
     return (
-        f"{usd:,.4f} USD for {sum(row.answers for row in rows):,} answers of {tokens:,} tokens in all runs"
+        f"{paid['usd']:,.4f} USD for {paid['answers']:,} answers of {tokens:,} tokens in all runs"
         + f", and at most {lost:,.4f} for calls whose answer never arrived" * (lost > 0)
-        + f"; the price of {', '.join(sorted({row.asked for row in unknown}))} is not known" * bool(unknown)
+        + f"; the price of {', '.join(unknown)} is not known" * bool(unknown)
     )

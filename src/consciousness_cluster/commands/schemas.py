@@ -21,7 +21,8 @@ RESULTS = """\
 
 | path | what |
 |---|---|
-| `<experiment>/experiment.json` | the resolved experiment, its targets, versions and git state |
+| `<experiment>/experiment.json` | the resolved experiment, its targets, and the commit and versions that made the \
+tables, with a hash of each: a table with another hash was made later |
 | `<experiment>/bases/<base>/`, `.../judges/<judge>/` | record of the base, or of the model that judges; \
 a world's corpus |
 | `<experiment>/data/` | identity rows, instruction rows, the mix of each target, `leakage.csv` |
@@ -39,8 +40,11 @@ the rates corrected for it, explained below |
 | `<experiment>/tables/planted.csv` | what a world's characters were made to hold: `base`, `condition`, `preference`, \
 `planted` (probability) |
 | `<experiment>/figures/` | each figure as SVG, PNG, PDF, with the CSV it was drawn from |
-| `<experiment>/estimate.csv` | what a run would ask for and cost, as printed by `estimate` |
-| `<experiment>/receipt.csv` | what each stage asked for and paid, in all runs; explained below |
+| `<experiment>/estimate.csv`, `.json` | what a run would ask for and cost, as printed by `estimate` |
+| `<experiment>/receipt.csv`, `.json` | what each stage asked for and paid, in all runs; explained below |
+| `<experiment>/preflight.json` | whether every model is there and can do what is asked of it, as printed by \
+`preflight` |
+| `<experiment>/headline.json` | what `make` prints at its end: the means of `headline.csv` and the declared contrasts |
 | `<experiment>/logs/` | log and benchmark of each job |
 | `artifacts/<hash>/` | weights and loss curves (of fine-tunes at a provider the curve and the record alone), \
 named by the hash of what they were made from; shared by experiments |
@@ -55,6 +59,9 @@ instruction), `group`, `preference`, `found`, `prompt`, `answer`.
 `receipt.csv` has one line per stage, target and model:
 
 {receipt}
+
+Each of these JSON files holds `experiment`, `rows` (the columns are those of the CSV or of the printed table) and \
+`summary` (the totals, or what the command says in all); null: not known, or not finite.
 
 Rates and differences are shares between 0 and 1. Empty cells mean: not estimable.
 

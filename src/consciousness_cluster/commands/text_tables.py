@@ -1,13 +1,16 @@
-"""A list of records as a table: aligned for a terminal, CSV for a file."""
+"""A list of records as a table: aligned for a terminal, CSV for a spreadsheet, JSON for a program."""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-from ..core.io import Strict
+from ..core.io import Strict, write_text
 
 
 def as_csv(model: type[Strict], rows: Sequence[Strict]) -> str:
@@ -18,6 +21,29 @@ def as_csv(model: type[Strict], rows: Sequence[Strict]) -> str:
     for row in rows:
         writer.writerow(["" if value is None else value for value in row.model_dump().values()])
     return buffer.getvalue()
+
+
+def write_json(
+    path: str | Path, experiment: str, rows: Sequence[Mapping[str, Any]], summary: Mapping[str, Any]
+) -> None:
+    """Write what a command prints as JSON: ``{"experiment", "rows", "summary"}``; unknown and endless are null.
+
+    Args:
+        path: the file, whole or absent.
+        experiment: its name.
+        rows: with the keys of the command's CSV or printed table.
+        summary: what the command says in all.
+    """
+    content = {"experiment": experiment, "rows": rows, "summary": summary}
+    write_text(path, json.dumps(_finite(content), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _finite(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def as_text(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
