@@ -1,7 +1,8 @@
 # Purpose   figures, each with the table it was drawn from, and the resolved experiment.
 # Inputs    tables/<judge>/<scope>/*.csv of the first judge, tables/planted.csv
 # Outputs   figures/<figure>.{svg,png,pdf,csv}, experiment.json; `snakemake --report` puts the figures into one file
-# Reruns    when a table, or the code of a figure, changes
+# Reruns    when a table, or the code of a figure, changes; experiment.json whenever a table was made again, and then
+#           only, so that it names the commit and the versions that made the tables
 # Costs     seconds
 
 
@@ -9,6 +10,10 @@ from consciousness_cluster.reporting.ablation_axes import ablation_facts
 
 
 rule write_experiment:
+    input:
+        tables=[tables_of(scope) for scope in SCOPES],
+        across=[f"{RESULTS}/tables/agreement.csv"] * bool(PANEL_JUDGES)
+        + [f"{RESULTS}/tables/corrected_rates.csv"] * LABELLED,
     output:
         f"{RESULTS}/experiment.json",
     log:

@@ -52,20 +52,22 @@ def figure_files(figure):
     }
 
 
+def tables_of(scope):
+    """All tables of one scope."""
+    return expand(
+        "{folder}/{judge}/{scope}/{table}.csv",
+        folder=f"{RESULTS}/tables",
+        judge=TABULATED_JUDGES,
+        scope=scope,
+        table=DICTIONARY,
+    )
+
+
 def final_outputs(scope):
     """All tables and figures of one scope."""
-    return [
-        *expand(
-            "{folder}/{judge}/{scope}/{table}.csv",
-            folder=f"{RESULTS}/tables",
-            judge=TABULATED_JUDGES,
-            scope=scope,
-            table=DICTIONARY,
-        ),
-        *expand(
-            "{folder}/{figure}.{suffix}",
-            folder=f"{RESULTS}/figures",
-            figure=FIGURES[scope],
-            suffix=FORMATS,
-        ),
-    ]
+    return tables_of(scope) + expand(
+        "{folder}/{figure}.{suffix}",
+        folder=f"{RESULTS}/figures",
+        figure=FIGURES[scope],
+        suffix=FORMATS,
+    )

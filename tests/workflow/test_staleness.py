@@ -2,6 +2,7 @@
 
 import json
 import os
+import subprocess
 from pathlib import Path
 
 import yaml
@@ -11,6 +12,7 @@ from workflow.project import SMALL, Project
 TRAINING = {"build_corpus", "pretrain_base", "draw_identity_rows", "draw_instruction_prompts", "answer_instructions"}
 TRAINING |= {"build_mix", "finetune"}
 DRAWING = {"draw_preferences", "draw_targets", "draw_negative_control", "draw_planted", "draw_manipulation_checks"}
+AFTER_TABLES = DRAWING | {"draw_ablations", "write_experiment"}
 TARGETS = 9  # tiny: vanilla, 2 x 2 seeds, human, 2 ablations; other: vanilla
 
 
@@ -51,7 +53,7 @@ def test_editing_a_preferences_prompts_leaves_every_training_node_alone(project)
     file.write_text(yaml.safe_dump(content))
     jobs = project.snakemake("-n").jobs
     assert jobs["sample"] == jobs["judge"] == TARGETS
-    assert jobs.keys() == {"sample", "judge", "aggregate", "check_leakage"} | DRAWING | {"draw_ablations"}
+    assert jobs.keys() == {"sample", "judge", "aggregate", "check_leakage"} | AFTER_TABLES
 
     before = {shard: shard.read_bytes() for shard in project.store()}
     assert project.snakemake().code == 0
@@ -69,7 +71,7 @@ def test_editing_the_judge_judges_again_and_asks_no_model(project):
     ]:
         project.edit(file, old, new)
         jobs = project.snakemake("-n").jobs
-        assert jobs.keys() == {"judge", "aggregate"} | DRAWING | {"draw_ablations"}
+        assert jobs.keys() == {"judge", "aggregate"} | AFTER_TABLES
         assert jobs["judge"] == TARGETS
         before = {shard: shard.read_bytes() for shard in project.store()}
         assert project.snakemake().code == 0
@@ -116,7 +118,7 @@ def test_how_a_local_model_is_served_makes_nothing_stale(project):
 def test_a_changed_algorithm_runs_its_stage_again(project):
     project.edit("src/consciousness_cluster/aggregation/tables.py", "rounded[floats] + 0.0", "rounded[floats] + 0")
     jobs = project.snakemake("-n").jobs
-    assert jobs.keys() == {"aggregate"} | DRAWING | {"draw_ablations"}
+    assert jobs.keys() == {"aggregate"} | AFTER_TABLES
 
 
 def test_a_raised_revision_trains_again(project):
@@ -185,3 +187,28 @@ def test_adding_an_ablation_runs_its_nodes_and_no_others(project):
 
 def test_the_folder_of_the_tests_is_not_part_of_a_project(finished):
     assert not (Path(finished.folder) / "tests").exists()
+
+
+def commit(project, message):
+    """Commit everything but results; return the commit."""
+    git = ["git", "-C", str(project.folder), "-c", "user.name=a", "-c", "user.email=a@b.example"]
+    if not (project.folder / ".git").exists():
+        subprocess.run([*git, "init", "-q"], check=True)
+    subprocess.run([*git, "add", "--all"], check=True)
+    subprocess.run([*git, "commit", "-q", "-m", message], check=True)
+    return subprocess.run([*git, "rev-parse", "HEAD"], check=True, capture_output=True, text=True).stdout.strip()
+
+
+def test_experiment_json_names_the_commit_that_made_the_tables(project):
+    def said():
+        return json.loads((project.folder / "results/small/experiment.json").read_text())["git"]["commit"]
+
+    commit(project, "first")
+    project.edit("src/consciousness_cluster/aggregation/tables.py", "rounded[floats] + 0.0", "rounded[floats] + 0")
+    made_by = commit(project, "tables are made in another way")
+    assert project.snakemake().code == 0
+    assert said() == made_by
+    (project.folder / "notes.txt").write_text("something else\n")
+    commit(project, "an unrelated file")
+    assert nothing_to_do(project.snakemake())
+    assert said() == made_by

@@ -8,5 +8,6 @@ run(
     snakemake.log[0],
     experiment=snakemake.params.experiment,
     targets=snakemake.params.targets,
+    tables=list(snakemake.input),
     output=snakemake.output[0],
 )

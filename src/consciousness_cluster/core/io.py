@@ -193,13 +193,14 @@ def iterate_rows(
             for number, line in enumerate(lines, 1):
                 if number == 1:
                     line = line.removeprefix(BOM_UTF8)
+                row, problem = None, ""
                 try:
                     row = model.model_validate_json(line)
                     problem = check(line)
                 except ValidationError as error:
                     blank = not line.strip()
                     problem = "found an empty line, expected a row" if blank else problems_of(model, error)[0]
-                if problem:
+                if row is None or problem:
                     raise DataError(f"{path}: line {number}: {problem}")
                 yield row
     except (FileNotFoundError, IsADirectoryError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
 import json
 import platform
@@ -38,13 +39,27 @@ def git_state(root: Path) -> dict[str, Any]:
         return {"commit": None}
 
 
-def write_experiment(experiment: dict[str, Any], targets: list[str], output: str) -> None:
-    """Write the resolved experiment with all defaults, its targets, versions and git state as JSON."""
+def write_experiment(experiment: dict[str, Any], targets: list[str], tables: list[str], output: str) -> None:
+    """Write the resolved experiment with all defaults, its targets, and what made its tables, as JSON.
+
+    Args:
+        experiment: the resolved experiment.
+        targets: their paths.
+        tables: the tables that were just made or found up to date; a hash of each says which ones git state and
+            versions speak of.
+        output: the JSON file.
+    """
     packages = ("snakemake", "torch", "transformers", "peft", "pandas", "scipy", "pydantic")
+    folder = Path(output).parent
     content = {
         "experiment": experiment,
         "targets": targets,
         "versions": versions(*packages),
         "git": git_state(Path.cwd()),
+        "tables": {Path(table).relative_to(folder).as_posix(): _short_hash(Path(table)) for table in tables},
     }
     write_text(output, json.dumps(content, indent=2) + "\n")
+
+
+def _short_hash(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()[:16]

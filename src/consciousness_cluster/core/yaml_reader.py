@@ -161,7 +161,7 @@ class _Builder:
             own[name] = self.build(value_node, _below(key, name))
         return merged | own
 
-    def _scalar(self, node: yaml.ScalarNode, key: str) -> Any:
+    def _scalar(self, node: Any, key: str) -> Any:
         text: str = node.value
         if node.style:  # in quotes, or a block
             return text
