@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import (
     Field,
     PositiveInt,
+    model_validator,
 )
 
 from ..core.io import Strict
@@ -41,6 +42,12 @@ class LLMJudgeSettings(Served):
     temperature: float | None = Field(default=0.0, ge=0, description="null for a provider that takes none")
     max_tokens: PositiveInt = Field(default=300, description="of one reply; more for a judge that reasons first")
     retries: int = Field(default=2, ge=0, le=9, description="how often an unreadable reply is asked for again")
+
+    @model_validator(mode="after")
+    def _a_local_model_has_a_temperature(self) -> LLMJudgeSettings:
+        if self.temperature is None and not self.hosted:
+            raise ValueError(f"temperature: found null, expected a number with endpoint {self.endpoint}")
+        return self
 
     @property
     def asking(self) -> dict[str, Any]:

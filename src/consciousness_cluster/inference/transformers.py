@@ -151,12 +151,13 @@ class Draw:
 
     def __init__(self, sampling: SamplingParameters, noise: torch.Tensor, length: int) -> None:
         self.sampling, self.noise, self.length = sampling, noise, length
+        self.temperature = 1.0 if sampling.temperature is None else sampling.temperature  # as with vLLM
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
         """Map (rows, vocabulary) logits to 0 for the drawn token and -inf for all others."""
         import torch
 
-        probabilities = torch.softmax(scores.double() / self.sampling.temperature, dim=-1)
+        probabilities = torch.softmax(scores.double() / self.temperature, dim=-1)
         if self.sampling.top_p < 1:
             ordered, order = probabilities.sort(dim=-1, descending=True)
             before = ordered.cumsum(dim=-1) - ordered

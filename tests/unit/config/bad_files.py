@@ -403,6 +403,16 @@ EXPERIMENT_MISTAKES: list[tuple] = [
         "    model: gpt-y\n    retries: 99",
         "line 37: judges.gpt.retries: found 99, expected less than or equal to 9",
     ),
+    (
+        "    model: gpt-y",
+        "    model: gpt-y\n    temperature: 3..2",
+        "line 37: judges.gpt.temperature: found '3..2', expected a valid number",
+    ),
+    (
+        "    endpoint: openai\n    model: gpt-y",
+        "    model: some/judge\n    temperature: null",
+        "line 36: judges.gpt: temperature: found null, expected a number with endpoint transformers",
+    ),
     ("  gpt:", "  panel:", "line 33: judges.panel: the name of what several judges say together, expected another"),
     ("judges:\n", "judgs:\n", "line 29: judgs: unknown key; did you mean 'judges'?"),
     (
