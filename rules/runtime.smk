@@ -8,6 +8,7 @@ from consciousness_cluster.budget.ledger import FOLDER as LEDGER
 from consciousness_cluster.budget.quotes import check_prices
 from consciousness_cluster.commands.receipt import write_receipt
 from consciousness_cluster.config.api_keys import unset_keys
+from consciousness_cluster.core.lock_probe import choose_locks
 from consciousness_cluster.jobs.entry import WORKER
 from consciousness_cluster.jobs.environments import (
     check_module,
@@ -28,6 +29,7 @@ try:
         os.environ[WORKER] = f".snakemake/worker/{os.getpid()}"
         checks.check_training_data(EXPERIMENT, ROOT)
         check_lexicon_judges(EXPERIMENT, ITEMS, ROOT)
+        choose_locks(Path("results"))
         name_run()
     else:
         check_run(Path(RESULTS))

@@ -6,7 +6,7 @@ import logging
 import uuid
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import IO, Any
+from typing import Any
 
 from pydantic import Field
 
@@ -14,6 +14,7 @@ from ..config.model_config import Api, Served
 from ..config.project import load_config
 from ..core.errors import BudgetError
 from ..core.io import Strict
+from ..core.locks import Lease
 from ..inference.requests import Request, Response
 from .ledger import FOLDER, Ledger, Line
 from .prices import Quote, load_prices
@@ -111,7 +112,7 @@ class Reservation:
         self._account = account
         self._lost = lost
         self._bounds: dict[str, float] = {}
-        self._held: IO[str] | None = None
+        self._held: Lease | None = None
         self._quote = account.quote
         self._ledger = account.ledger
         api = account.served.api or Api()
@@ -145,7 +146,7 @@ class Reservation:
             return
         if self._bounds:
             self._ledger.append(Line(job=self._account.job, kind="release", reserved=-sum(self._bounds.values())))
-        self._ledger.let_go(self._account.job, self._held)
+        self._held.release(forget=True)
 
     def reserve(self, requests: Sequence[Request]) -> Sequence[Request]:
         """Reserve the most that requests can cost; returns the first so many that the budget allows now.

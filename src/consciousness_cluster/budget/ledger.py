@@ -7,18 +7,17 @@ held, and counted as spent as far as its requests can have been in flight.
 
 from __future__ import annotations
 
-import fcntl
 import time
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Literal
+from typing import Literal
 
 from pydantic import Field
 
 from ..core.io import Strict, cut_torn_line
-from ..core.locks import locked
+from ..core.locks import Lease, is_held, locked
 
 FOLDER = "results/ledger"
 
@@ -116,17 +115,11 @@ class Ledger:
         """Whether another job still has something reserved."""
         return any(amount > 1e-9 for other, amount in self._reserved.items() if other != job)
 
-    def hold(self, job: str) -> IO[str]:
-        """A lock that says that ``job`` is alive, until it is closed or its process ends."""
-        self._jobs.mkdir(parents=True, exist_ok=True)
-        file = open(self._jobs / job, "w", encoding="utf-8")  # noqa: SIM115  (held until the job ends)
-        fcntl.flock(file, fcntl.LOCK_EX)
-        return file
-
-    def let_go(self, job: str, file: IO[str]) -> None:
-        """End what `hold` began."""
-        (self._jobs / job).unlink(missing_ok=True)
-        file.close()
+    def hold(self, job: str) -> Lease:
+        """A lease that says that ``job`` is alive, until it is released (and forgotten) or its process ends."""
+        lease = Lease(self._jobs / job)
+        lease.take()
+        return lease
 
     def catch_up(self) -> None:
         """Know everything that is there, what killed jobs may have spent included; without a ledger, nothing."""
@@ -141,18 +134,9 @@ class Ledger:
         without being entered here. They are entered at the most that they can have cost.
         """
         for job, amount in list(self._reserved.items()):
-            if amount <= 1e-9 or self._is_alive(job):
+            if amount <= 1e-9 or is_held(self._jobs / job):
                 continue
             requests, in_flight = self._open_requests[job], self._in_flight.get(job, 0)
             share = min(1.0, in_flight / requests) if requests > 0 else 0.0
             self.write(Line(job=job, kind="lost", usd=round(amount * share, 9), reserved=-amount))
-            (self._jobs / job).unlink(missing_ok=True)
         self.refresh()
-
-    def _is_alive(self, job: str) -> bool:
-        with suppress(FileNotFoundError), open(self._jobs / job, "r+", encoding="utf-8") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return True
-        return False

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from ..core.locks import locked
+from ..core.locks import Lease, is_held, locked
 from .requests import Request
 
 
@@ -26,30 +25,21 @@ class Claims:
     @contextmanager
     def claimed(self, requests: Sequence[Request]) -> Iterator[list[Request]]:
         """Those of ``requests`` that no other process asks: they are this one's until the context ends."""
-        name = self.folder / uuid.uuid4().hex
+        lease = Lease(self.folder / f"{uuid.uuid4().hex}.json")
         with locked(self.folder / ".lock"):
             taken = self._taken()
             mine = [request for request in requests if request.key not in taken]
-            # open until the end: the lock says that this process lives
-            file = open(name, "w", encoding="utf-8")  # noqa: SIM115
-            fcntl.flock(file, fcntl.LOCK_EX)
-            json.dump([request.key for request in mine], file)
-            file.flush()
+            lease.path.write_text(json.dumps([request.key for request in mine]), encoding="utf-8")
+            lease.take()
         try:
             yield mine
         finally:
-            name.unlink(missing_ok=True)
-            file.close()
+            lease.release(forget=True)
 
     def _taken(self) -> set[str]:
         taken: set[str] = set()
-        for path in self.folder.iterdir():
-            if path.name == ".lock":
-                continue
-            with suppress(FileNotFoundError), open(path, "r+", encoding="utf-8") as file:
-                try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    path.unlink(missing_ok=True)  # its process is gone
-                except BlockingIOError:
-                    taken.update(json.load(file))
+        for path in self.folder.glob("*.json"):
+            if is_held(path):
+                with suppress(FileNotFoundError):  # its process has just released it
+                    taken.update(json.loads(path.read_text(encoding="utf-8")))
         return taken

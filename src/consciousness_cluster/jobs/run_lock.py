@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import uuid
 from pathlib import Path
 
 from ..core.errors import ClusterError
+from ..core.locks import LEASE_SECONDS, POLL_SECONDS, Lease, kind
 
 RUN = "CONSCIOUSNESS_CLUSTER_RUN"  # name of the run that a job belongs to, set by the Snakefile
 
 
-_held = []
+_held: list[Lease] = []
 
 
 def hold_run_lock(folder: Path) -> None:
@@ -21,18 +21,15 @@ def hold_run_lock(folder: Path) -> None:
     Raises:
         ClusterError: another process holds it.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    file = open(folder / ".lock", "a+", encoding="utf-8")  # noqa: SIM115  (held until the process ends)
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        file.close()
-        raise ClusterError(f"{folder}: another run is working here; wait for it or end it") from None
-    file.truncate(0)
-    file.write(os.environ.get(RUN, ""))
-    file.flush()
-    os.fsync(file.fileno())  # other machines read it
-    _held.append(file)
+    lease = Lease(folder / ".lock")
+    # of a run that was killed on another machine, a lease that is a file ends only after some time
+    if not lease.take(0 if kind() == "flock" else LEASE_SECONDS + POLL_SECONDS["link"]):
+        raise ClusterError(f"{folder}: another run is working here; wait for it or end it")
+    with open(lease.path, "w", encoding="utf-8") as file:
+        file.write(os.environ.get(RUN, ""))
+        file.flush()
+        os.fsync(file.fileno())  # other machines read it
+    _held.append(lease)
 
 
 def name_run() -> None:
