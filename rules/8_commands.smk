@@ -18,9 +18,6 @@ rule preflight:
         runtime=30,
     params:
         experiment=EXPERIMENT.name,
-        own_environments=DeploymentMethod.CONDA
-        in workflow.deployment_settings.deployment_method
-        or has_module(ROOT),
     message:
         "Asking every endpoint about the models of {params.experiment}"
     script:

@@ -2,20 +2,13 @@
 
 import os
 
-from snakemake.settings.types import DeploymentMethod
-
 from consciousness_cluster.budget.ledger import FOLDER as LEDGER
 from consciousness_cluster.budget.quotes import check_prices
 from consciousness_cluster.commands.receipt import write_receipt
 from consciousness_cluster.config.api_keys import unset_keys
 from consciousness_cluster.core.lock_probe import choose_locks
+from consciousness_cluster.inference.vllm_environment import check_vllm
 from consciousness_cluster.jobs.entry import WORKER
-from consciousness_cluster.jobs.environments import (
-    check_module,
-    has_module,
-    module_name,
-    offer_modules,
-)
 from consciousness_cluster.jobs.process import MAIN_PROCESS
 from consciousness_cluster.jobs.run_lock import check_run, hold_run_lock, name_run
 from consciousness_cluster.jobs.slurm import with_ends
@@ -42,12 +35,6 @@ for name in ("api_jobs", "remote_jobs"):
     if name not in workflow.global_resources:
         workflow.register_resource(name, 8)
 
-# Where there is no conda, rules that ask vLLM run in an environment of their own (`make vllm`), see envs/module.sh.
-# Snakemake loads a module for all jobs of a rule: one base or judge with vLLM, and all are asked there.
-VLLM = any(served.endpoint == "vllm" for served in EXPERIMENT.models.values())
-MODULES = [module_name(ROOT)] if VLLM else []
-offer_modules(ROOT)
-
 
 def cluster_resources(declaration_of):
     """What a job that trains or asks a model on a GPU asks a cluster for: see `needs` of a base or judge."""
@@ -70,12 +57,6 @@ def base_priority(wildcards, trains=True):
     """Priority of a job that loads a base: base after base, training before asking, so that neighbours share loads."""
     before = list(BASES).index(wildcards.base)
     return 2 * (len(BASES) - before) + trains
-
-
-def asking_environment(wildcards):
-    """The conda environment in which a base, or a model that judges, is asked."""
-    model = judge_of(wildcards) if "judge" in wildcards.keys() else base_of(wildcards)
-    return f"../envs/{'vllm' if model.endpoint == 'vllm' else 'training'}.yaml"
 
 
 # Rules that look at results and change none: they run beside a run that is under way.
@@ -106,10 +87,10 @@ onstart:
                 check_prices(EXPERIMENT, SETTINGS.budget_usd, ROOT)
                 for problem in unset_keys(EXPERIMENT):
                     print(f"warning: {problem}", file=sys.stderr)
-                if VLLM and workflow.deployment_settings.deployment_method == {
-                    DeploymentMethod.ENV_MODULES
+                if "vllm" in {
+                    served.endpoint for served in EXPERIMENT.models.values()
                 }:
-                    check_module(ROOT, Path(f"experiments/{EXPERIMENT.name}.yaml"))
+                    check_vllm(ROOT, Path(f"experiments/{EXPERIMENT.name}.yaml"))
                 hold_run_lock(Path(RESULTS))
         except ClusterError as error:
             raise WorkflowError(str(error)) from None

@@ -7,5 +7,4 @@ run(
     print_preflight,
     snakemake.log[0],
     experiment=snakemake.params.experiment,
-    own_environments=snakemake.params.own_environments,
 )

@@ -2,41 +2,38 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 from typing import Literal
 
 from ..config.model_config import Served
+from ..core.errors import EndpointError
+from ..inference.vllm_environment import find_interpreter
 
 Finding = tuple[Literal["yes", "no", "unknown"], str]
 
 
-def answers_here(served: Served, pretrained: bool, own_environments: bool, root: Path) -> Finding:
+def answers_here(served: Served, pretrained: bool, root: Path) -> Finding:
     """Look for the engine, the weights and a GPU, without loading anything.
 
     Args:
         served: the declared model.
         pretrained: whether it is made from a world.
-        own_environments: whether jobs run in environments of their own.
         root: the project.
     """
-    can, where = _engine(served, own_environments)
+    can, where = _engine(served, root)
     if can == "no":
         return can, where
     found: Finding = ("yes", "pretrained from its world") if pretrained else _weights(str(served.model), root)
-    worst = "no" if found[0] == "no" else "unknown" if "unknown" in (can, found[0]) else "yes"
-    return worst, ", ".join(filter(None, [found[1], where, _device()]))
+    return found[0], ", ".join(filter(None, [found[1], where, _device()]))
 
 
-def _engine(served: Served, own_environments: bool) -> Finding:
-    if served.endpoint != "vllm" or importlib.util.find_spec("vllm") is not None:
+def _engine(served: Served, root: Path) -> Finding:
+    if served.endpoint != "vllm":
         return "yes", ""
-    if own_environments:
-        return "unknown", "vLLM lies in its jobs' own environment"
-    return (
-        "no",
-        "vLLM is not installed in this environment, and jobs have none of their own: `make vllm`, or --sdm conda",
-    )
+    try:
+        return "yes", f"vLLM of {find_interpreter(root)}"
+    except EndpointError as error:
+        return "no", f"vLLM: {error}"
 
 
 def _weights(model: str, root: Path) -> Finding:

@@ -32,17 +32,16 @@ class Check(Strict):
     why: str
 
 
-def preflight(experiment: str, own_environments: bool, root: str | Path = ".") -> list[Check]:
+def preflight(experiment: str, root: str | Path = ".") -> list[Check]:
     """Ask every endpoint about every model; one check per model and purpose.
 
     Args:
         experiment: its name.
-        own_environments: whether jobs run in environments of their own, which this one cannot look into.
         root: the project.
     """
     known: dict[str, Finding] = {}
     checks = []
-    for role, purpose, served, ask in _needs(load_experiment(experiment, root), own_environments, Path(root)):
+    for role, purpose, served, ask in _needs(load_experiment(experiment, root), Path(root)):
         question = f"{purpose} {served.served}"
         if question not in known:
             known[question] = ask()
@@ -61,14 +60,12 @@ def preflight(experiment: str, own_environments: bool, root: str | Path = ".") -
     return checks
 
 
-def _needs(
-    experiment: Experiment, own_environments: bool, root: Path
-) -> Iterator[tuple[str, str, Served, Callable[[], Finding]]]:
+def _needs(experiment: Experiment, root: Path) -> Iterator[tuple[str, str, Served, Callable[[], Finding]]]:
     trained = {f"base {target.base}" for target in experiment.targets.values() if target.trained}
     for role, served in experiment.models.items():
         if not served.hosted:
             pretrained = isinstance(served, Base) and served.pretraining is not None
-            yield role, "answers", served, partial(answers_here, served, pretrained, own_environments, root)
+            yield role, "answers", served, partial(answers_here, served, pretrained, root)
             continue
         yield role, "answers", served, partial(answers_there, served)
         if served.api and served.api.batch:
@@ -78,13 +75,13 @@ def _needs(
             yield role, "fine-tuning", served, partial(ask, served)
 
 
-def print_preflight(experiment: str, own_environments: bool) -> None:
+def print_preflight(experiment: str) -> None:
     """Print the checks as one table, and leave them as ``results/<experiment>/preflight.json``.
 
     Raises:
         EndpointError: some model cannot do what the experiment needs of it.
     """
-    checks = preflight(experiment, own_environments)
+    checks = preflight(experiment)
     columns = list(Check.model_fields)
     print(as_text(columns, [list(check.model_dump().values()) for check in checks]) + "\n")
     unable = [check for check in checks if check.can == "no"]

@@ -64,4 +64,4 @@ class TargetModel(Strict):
         def find() -> tuple[Path, Path | None]:
             return base_folder(base, artifacts), adapter_folder(base, adapter, artifacts) if adapter else None
 
-        return VllmEndpoint(model=model, find=find, settings=self.served.engine or Engine())
+        return VllmEndpoint(model=model, base=base.weights, find=find, settings=self.served.engine or Engine())

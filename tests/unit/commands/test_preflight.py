@@ -1,5 +1,6 @@
 """What each endpoint says about each model, asked of a server that speaks the providers' protocols."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -38,7 +39,7 @@ def declare(project, bases, conditions=None):
 
 
 def findings(project):
-    return {(check.role, check.needed_for): (check.can, check.why) for check in preflight("far", False, project)}
+    return {(check.role, check.needed_for): (check.can, check.why) for check in preflight("far", project)}
 
 
 def test_models_batches_and_fine_tuning_are_asked_about(tmp_path, fake, monkeypatch, capsys):
@@ -57,7 +58,7 @@ def test_models_batches_and_fine_tuning_are_asked_about(tmp_path, fake, monkeypa
     }
     assert not fake.ledger(), "nothing was paid for"
     monkeypatch.chdir(tmp_path)
-    print_preflight("far", False)
+    print_preflight("far")
     assert "nothing stands against it, 1 of 5 not known" in capsys.readouterr().out
 
 
@@ -84,7 +85,7 @@ def test_a_model_that_is_gone_a_wrong_key_and_a_dead_server_are_named(tmp_path, 
     assert "cannot be reached" in found["dead"][1]
     monkeypatch.chdir(tmp_path)
     with pytest.raises(EndpointError, match=r"far: 5 of 5 things cannot be done now: base dead \(answers\), "):
-        print_preflight("far", False)
+        print_preflight("far")
 
 
 def test_a_local_model_needs_its_weights_and_its_engine(tmp_path, monkeypatch):
@@ -93,11 +94,14 @@ def test_a_local_model_needs_its_weights_and_its_engine(tmp_path, monkeypatch):
     monkeypatch.setattr(local_checks, "_device", lambda: "no GPU here")
     write_text(tmp_path / "model/config.json", "{}")
     here = Served(model="model")
-    assert local_checks.answers_here(here, False, False, tmp_path) == ("yes", "found in its folder, no GPU here")
-    monkeypatch.setattr(local_checks.importlib.util, "find_spec", lambda name: None)
+    assert local_checks.answers_here(here, False, tmp_path) == ("yes", "found in its folder, no GPU here")
     engine = Served(endpoint="vllm", model="model")
-    assert local_checks.answers_here(engine, False, False, tmp_path)[0] == "no"
-    assert local_checks.answers_here(engine, False, True, tmp_path)[0] == "unknown"
+    monkeypatch.setenv("CONSCIOUSNESS_CLUSTER_VLLM", "/nowhere/python")
+    can, why = local_checks.answers_here(engine, False, tmp_path)
+    assert (can, "CONSCIOUSNESS_CLUSTER_VLLM: found '/nowhere/python'" in why) == ("no", True)
+    monkeypatch.setenv("CONSCIOUSNESS_CLUSTER_VLLM", sys.executable)
+    found = f"found in its folder, vLLM of {sys.executable}, no GPU here"
+    assert local_checks.answers_here(engine, False, tmp_path) == ("yes", found)
 
 
 def test_a_hub_that_cannot_be_reached_is_said(monkeypatch):
@@ -108,5 +112,5 @@ def test_a_hub_that_cannot_be_reached_is_said(monkeypatch):
         raise httpx2.ConnectError("no route")
 
     monkeypatch.setattr(HfApi, "model_info", fail)
-    can, why = answers_here(Served(model="some-org/not-here"), False, False, Path())
+    can, why = answers_here(Served(model="some-org/not-here"), False, Path())
     assert (can, "the hub cannot be asked (ConnectError)" in why) == ("unknown", True)

@@ -12,7 +12,7 @@ from ...config.api_keys import quiet_clients, read_key, scrubbed
 from ...config.model_config import Api, Served
 from ..requests import Request, Response
 from .provider_errors import Failure, UnreadableError, from_status
-from .rate_limiter import Allowance
+from .rate_limiter import START, Allowance
 
 TIMEOUT, CONNECT_TIMEOUT = 600.0, 30.0
 """Seconds without a byte from the server, and until a connection stands."""
@@ -50,6 +50,9 @@ class Provider(ABC):
 
     batch_limit: int
     """Requests in one batch."""
+
+    at_first: int = START
+    """Requests in flight before anything is known of the server's limits."""
 
     def __init__(self, served: Served) -> None:
         self.served = served

@@ -52,13 +52,18 @@ class LiveEndpoint:
     Args:
         model: the provider's model id.
         provider: its protocol.
-        notes: batches under way: what they ask is not asked again.
+        notes: batches under way: what they ask is not asked again; None where there are no batches.
         backoff: seconds before the first new attempt, then twice as long each time.
         patience: see `PATIENCE`.
     """
 
     def __init__(
-        self, model: str, provider: Provider, notes: Notes, backoff: float = BACKOFF, patience: float = PATIENCE
+        self,
+        model: str,
+        provider: Provider,
+        notes: Notes | None = None,
+        backoff: float = BACKOFF,
+        patience: float = PATIENCE,
     ) -> None:
         self.model, self.provider, self.notes = model, provider, notes
         self.backoff, self.patience = backoff, patience
@@ -71,11 +76,12 @@ class LiveEndpoint:
             EndpointError: a batch under way asks the same, no key, a model that is not there, no money, or no answer in
                 spite of all attempts; in the provider's words, after everything that arrived was yielded.
         """
-        for note in self.notes.about({request.key for request in requests}):
-            raise EndpointError(
-                f"{self.model}: a batch of {len(note.requests)} requests that an earlier run handed in asks the same;"
-                f" set `batch: true` to collect it, or delete {self.notes.path(note)} to ask and pay again"
-            )
+        if self.notes:
+            for note in self.notes.about({request.key for request in requests}):
+                raise EndpointError(
+                    f"{self.model}: a batch of {len(note.requests)} requests that an earlier run handed in asks the"
+                    f" same; set `batch: true` to collect it, or delete {self.notes.path(note)} to ask and pay again"
+                )
         client = self.provider.connect()
         with shutdown.put_off(), asyncio.Runner() as loop:
             run = _Run(self, client, requests)
@@ -99,7 +105,7 @@ class _Run:
         self.fresh = deque(Asked(request) for request in requests)
         self.delayed: list[tuple[float, int, Asked]] = []
         self.number = itertools.count()
-        self.limits = Limits(self.provider.concurrency)
+        self.limits = Limits(self.provider.concurrency, start=self.provider.at_first)
         self.tasks: set[asyncio.Task] = set()
         self.timer: asyncio.TimerHandle | None = None
         self.arrived: Answers = []

@@ -42,11 +42,12 @@ class Limits:
     Args:
         most: requests in flight that the experiment allows.
         clock: seconds, monotonic.
+        start: requests in flight at first.
     """
 
-    def __init__(self, most: int, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, most: int, clock: Callable[[], float] = time.monotonic, start: int = START) -> None:
         self.most, self._clock = most, clock
-        self.allowed = float(min(most, START))
+        self.allowed = float(min(most, start))
         self.in_flight = 0
         self._doubling = True
         self._last_cut = float("-inf")

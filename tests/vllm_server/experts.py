@@ -11,7 +11,7 @@ from vllm.lora.lora_model import LoRAModel
 from vllm.lora.model_manager import LoRAModelManager
 from vllm.lora.peft_helper import PEFTHelper
 
-from consciousness_cluster.inference.vllm_engine import needs
+from consciousness_cluster.inference.vllm_settings import needs
 
 
 def gains(folder: Path, experts: int) -> dict:

@@ -5,7 +5,7 @@ import subprocess
 
 from consciousness_cluster.config.training_config import Lora
 from consciousness_cluster.finetuning.lora import attach, save_adapter
-from vllm_engine.conftest import ROOT
+from vllm_server.conftest import ROOT
 
 EXPERTS = 4
 
@@ -27,7 +27,7 @@ def test_vllm_reads_an_experts_adapter_as_peft_applies_it(interpreter, tmp_path)
     save_adapter(adapted, tmp_path, "base")
 
     done = subprocess.run(
-        [interpreter, ROOT / "tests/vllm_engine/experts.py", tmp_path, str(EXPERTS)],
+        [interpreter, ROOT / "tests/vllm_server/experts.py", tmp_path, str(EXPERTS)],
         env=os.environ | {"PYTHONPATH": str(ROOT / "src")},
         capture_output=True,
         text=True,

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from consciousness_cluster.jobs.environments import CONDA
-from vllm_engine.conftest import ROOT
+from vllm_server.conftest import ROOT
 
 
 @pytest.mark.parametrize("name", CONDA)

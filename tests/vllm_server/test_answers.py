@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from vllm_engine.conftest import CONDITIONS, EXPERIMENT
+from vllm_server.conftest import CONDITIONS, EXPERIMENT
 
 
 def rates(project, condition):

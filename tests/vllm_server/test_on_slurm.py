@@ -6,7 +6,7 @@ from slurm.conftest import cluster, local  # noqa: F401
 from slurm.project import ON_SLURM, TINY
 
 from consciousness_cluster.jobs.environments import FOLDER
-from vllm_engine.conftest import ROOT
+from vllm_server.conftest import ROOT
 
 CONDITIONS = {"vanilla": "vanilla/seed0", "conscious_claiming": "conscious_claiming/seed1"}
 
