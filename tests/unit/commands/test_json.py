@@ -81,7 +81,7 @@ def test_the_preflight_even_where_something_cannot_be_done(project, monkeypatch)
     monkeypatch.chdir(project)
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     with pytest.raises(EndpointError):
-        print_preflight("far", False)
+        print_preflight("far")
     content = read(project / "results/far/preflight.json")
     assert [list(row) for row in content["rows"]] == [list(Check.model_fields)]
     assert content["rows"][0]["can"] == "no"
