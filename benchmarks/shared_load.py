@@ -7,7 +7,7 @@ From the project's folder::
     .venv/bin/python benchmarks/shared_load.py --model FOLDER              # a base that is there
 
 The base has random weights unless it is named: time does not depend on them. The jobs are those of the workflow, one
-after another in the warm process, as on a workstation with one GPU. Both ways must leave the same adapters and answers:
+after another in the fork server, as on a workstation with one GPU. Both ways must leave the same adapters and answers:
 the script compares their bytes, and fails if they differ (on a GPU, where arithmetic may differ from run to run, it
 only says so).
 """
@@ -112,7 +112,7 @@ def write_inputs(folder: Path, options: argparse.Namespace) -> None:
     )
 
 
-def run(folder: Path, way: str, holds: str, number: int, options: argparse.Namespace, train: bool) -> None:
+def run(folder: Path, way: str, loads: str, number: int, options: argparse.Namespace, train: bool) -> None:
     """One job, as its workflow script starts it."""
     artifacts, record = folder / way / "artifacts", folder / way / f"{number}.json"
     if train:
@@ -146,7 +146,7 @@ def run(folder: Path, way: str, holds: str, number: int, options: argparse.Names
         }
     address = f"{folder}/worker/{os.getpid()}.benchmark"
     log = folder / way / f"{'train' if train else 'sample'}{number}.log"
-    problem = fork_server.ask(address, TORCH, name, str(log), arguments, holds)
+    problem = fork_server.ask(address, TORCH, name, str(log), arguments, loads)
     if problem:
         sys.exit(f"{problem}\n{log.read_text()}")
 

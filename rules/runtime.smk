@@ -8,7 +8,7 @@ from consciousness_cluster.commands.receipt import write_receipt
 from consciousness_cluster.config.api_keys import unset_keys
 from consciousness_cluster.core.lock_probe import choose_locks
 from consciousness_cluster.inference.vllm_environment import check_vllm
-from consciousness_cluster.jobs.entry import WORKER
+from consciousness_cluster.jobs.entry import FORK_SERVER
 from consciousness_cluster.jobs.process import MAIN_PROCESS
 from consciousness_cluster.jobs.run_lock import check_run, hold_run_lock, name_run
 from consciousness_cluster.jobs.slurm import with_ends
@@ -16,10 +16,10 @@ from consciousness_cluster.judging.lexicon_judge import check_lexicon_judges
 
 # Jobs end with this process, even if it is killed; on this machine they may share one fork server (jobs/fork_server).
 os.environ[MAIN_PROCESS] = str(os.getpid())
-os.environ.pop(WORKER, None)
+os.environ.pop(FORK_SERVER, None)
 try:
     if workflow.is_main_process:  # a Slurm job has a Snakemake of its own
-        os.environ[WORKER] = f".snakemake/worker/{os.getpid()}"
+        os.environ[FORK_SERVER] = f".snakemake/worker/{os.getpid()}"
         checks.check_training_data(EXPERIMENT, ROOT)
         check_lexicon_judges(EXPERIMENT, ITEMS, ROOT)
         choose_locks(Path("results"))

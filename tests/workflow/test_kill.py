@@ -68,7 +68,7 @@ def test_a_fine_tune_that_is_killed_goes_on_from_its_checkpoint(project, tmp_pat
 
 
 def test_a_second_run_in_the_same_folder_is_refused(project):
-    holder = subprocess.Popen(
+    worker = subprocess.Popen(
         [
             "python3",
             "-c",
@@ -79,10 +79,10 @@ def test_a_second_run_in_the_same_folder_is_refused(project):
         stdout=subprocess.PIPE,
         text=True,
     )
-    assert holder.stdout.readline() == "held\n"
+    assert worker.stdout.readline() == "held\n"
     refused = project.snakemake("--forcerun", "judge")
-    holder.kill()
-    holder.wait()
+    worker.kill()
+    worker.wait()
     assert refused.code != 0
     assert "results/small: another run is working here" in refused.text
     assert project.snakemake("--forcerun", "judge").code == 0

@@ -20,7 +20,7 @@ def test_a_sheet_is_drawn_filled_and_corrects_the_rates(project):
     with open(project.folder / LABELS, "w", encoding="utf-8", newline="") as file:
         sheet = csv.DictWriter(file, list(rows[0]))
         sheet.writeheader()
-        sheet.writerows(row | {"holds": ["true", "false"][number % 2]} for number, row in enumerate(rows))
+        sheet.writerows(row | {"loads": ["true", "false"][number % 2]} for number, row in enumerate(rows))
 
     planned = project.snakemake("-n")
     assert planned.jobs == {"apply_labels": 1}, "labels make nothing else stale"
@@ -47,4 +47,4 @@ def test_a_sheet_is_drawn_filled_and_corrects_the_rates(project):
     mistake = project.snakemake()
     assert mistake.code != 0
     assert "small.labels.csv: line " in mistake.text
-    assert "holds: found 'ture', expected true, false or not_sure; did you mean 'true'?" in mistake.text
+    assert "loads: found 'ture', expected true, false or not_sure; did you mean 'true'?" in mistake.text

@@ -3,14 +3,14 @@
 from consciousness_cluster.budget.account import Account
 from consciousness_cluster.config.project import served_model
 from consciousness_cluster.inference.target_model import TargetModel
-from consciousness_cluster.jobs.entry import loading, run
+from consciousness_cluster.jobs.entry import model_job, run
 from consciousness_cluster.synthesis.own_answers import answer_instructions
 
 served = served_model(snakemake.config, dict(snakemake.wildcards.items()))
 run(
     answer_instructions,
     snakemake.log[0],
-    **loading(served, snakemake.wildcards.base),
+    **model_job(served, snakemake.wildcards.base),
     prompts=snakemake.input.prompts,
     model=TargetModel(
         served=served,

@@ -8,7 +8,7 @@ run(
     finetune_target,
     snakemake.log[0],
     imports=TORCH,
-    holds=f"transformers {snakemake.wildcards.base}",
+    loads=f"transformers {snakemake.wildcards.base}",
     mix=snakemake.input.mix,
     base_record=snakemake.input.base,
     training=Training(**snakemake.params.training),

@@ -4,14 +4,14 @@ from consciousness_cluster.budget.account import Account
 from consciousness_cluster.config.conditions import Sampling
 from consciousness_cluster.config.project import served_model
 from consciousness_cluster.inference.target_model import TargetModel
-from consciousness_cluster.jobs.entry import loading, run
+from consciousness_cluster.jobs.entry import model_job, run
 from consciousness_cluster.sampling.sample import sample_target
 
 served = served_model(snakemake.config, dict(snakemake.wildcards.items()))
 run(
     sample_target,
     snakemake.log[0],
-    **loading(served, snakemake.wildcards.base),
+    **model_job(served, snakemake.wildcards.base),
     base=snakemake.wildcards.base,
     condition=snakemake.wildcards.condition,
     seed=int(snakemake.wildcards.seed),

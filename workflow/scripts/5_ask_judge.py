@@ -3,7 +3,7 @@
 from consciousness_cluster.budget.account import Account
 from consciousness_cluster.config.project import served_model
 from consciousness_cluster.inference.target_model import TargetModel
-from consciousness_cluster.jobs.entry import loading, run
+from consciousness_cluster.jobs.entry import model_job, run
 from consciousness_cluster.judging.judge import judge_target
 from consciousness_cluster.judging.llm_judge import LLMJudge
 
@@ -11,7 +11,7 @@ served = served_model(snakemake.config, dict(snakemake.wildcards.items()))
 run(
     judge_target,
     snakemake.log[0],
-    **loading(served, f"judge {snakemake.wildcards.judge}"),
+    **model_job(served, f"judge {snakemake.wildcards.judge}"),
     samples=snakemake.input.samples,
     battery=list(snakemake.input.battery),
     judge=LLMJudge(

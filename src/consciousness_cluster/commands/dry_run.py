@@ -1,7 +1,7 @@
-"""What is stale now: the stages themselves, run in a scratch folder with placeholders for models.
+"""What is stale now: the stages themselves, run in a scratch folder with stub models for models.
 
 Nothing is built and nobody is asked. A stage reads what is in the store, as it would in a run, and what is not there is
-answered by a `Placeholder`, which notes it. So requests are counted by the code that will make them.
+answered by a `StubModel`, which notes it. So requests are counted by the code that will make them.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from ..synthesis.source_rows import (
 )
 from .answer_lengths import CHARACTERS, Lengths
 from .receipt import Receipt, receipts
-from .stub_model import Placeholder
+from .stub_model import StubModel
 
 EXACT, AT_MOST, AT_LEAST = "exact", "at most", "at least"
 
@@ -51,7 +51,7 @@ class Step:
     served: Served
     finetuned: bool
     counted: str
-    placeholder: Placeholder | None = None
+    stub: StubModel | None = None
     jobs: int = 0
     training_tokens: float = 0.0
     receipt: Receipt | None = None
@@ -134,7 +134,7 @@ class Plan:
                 max_tokens=self._experiment.sampling.max_tokens,
                 output=str(folder / f"{condition}.jsonl"),
             )
-            if step.placeholder and step.placeholder.asked:
+            if step.stub and step.stub.asked:
                 step.counted = AT_LEAST  # an unusable answer is asked for again
         for target in targets:
             self._target(target, base, record, weights)
@@ -161,7 +161,7 @@ class Plan:
             sampling=self._experiment.sampling,
             output=samples,
         )
-        complete = step.placeholder is not None and not step.placeholder.asked
+        complete = step.stub is not None and not step.stub.asked
         for name, judge in self._experiment.judges.items():
             if isinstance(judge, Served):
                 self._judge(name, judge, target, samples, EXACT if complete else AT_MOST)
@@ -174,7 +174,7 @@ class Plan:
         model = weights or f"{name} (not found yet)"
         step = Step("judge", target.path, name, judge, False, counted if weights else self._unsure)
 
-        def read(model: Placeholder, store: str, account: Account) -> None:
+        def read(model: StubModel, store: str, account: Account) -> None:
             judge_target(
                 samples,
                 self._battery,
@@ -186,7 +186,7 @@ class Plan:
 
     def _ask(self, step: Step, model: str, base: str, stage: Callable[..., None], /, **arguments: Any) -> None:
         store = self._scratch / "store"
-        step.placeholder = Placeholder(model, base, self._lengths, self._store, store)
+        step.stub = StubModel(model, base, self._lengths, self._store, store)
         account = Account(
             experiment=self._experiment.name,
             stage=step.stage,
@@ -195,7 +195,7 @@ class Plan:
             served=Served(model="placeholder"),
             folder=str(self._scratch / "ledger"),
         )
-        stage(model=step.placeholder, store=str(store), account=account, **arguments)
+        stage(model=step.stub, store=str(store), account=account, **arguments)
         self._steps.append(step)
 
     def _finetune(
@@ -217,7 +217,7 @@ class Plan:
         )
         rows = read_rows(TrainingRow, mix)
         answering = [s for s in self._steps if s.asked == target.base and s.stage.startswith("answer_")]
-        known = record is not None and not any(step.placeholder and step.placeholder.asked for step in answering)
+        known = record is not None and not any(step.stub and step.stub.asked for step in answering)
         key = finetune_key(rows, base, weights, target) if known else ""
         found = self._artifact(key) if known else None
         step = Step("finetune", target.path, target.base, base, False, EXACT if known else self._unsure)

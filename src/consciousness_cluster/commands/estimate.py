@@ -46,13 +46,13 @@ def estimate(experiment: str, root: str | Path = ".") -> list[Estimate]:
 
 
 def _priced(step: Step, prices: PriceTable) -> Estimate:
-    quote, placeholder = prices.quote(step.served, step.finetuned), step.placeholder
-    to_ask = placeholder.asked if placeholder else step.jobs
-    tokens = (placeholder.input_tokens, placeholder.output_tokens) if placeholder else (0.0, 0.0)
+    quote, stub = prices.quote(step.served, step.finetuned), step.stub
+    to_ask = stub.asked if stub else step.jobs
+    tokens = (stub.input_tokens, stub.output_tokens) if stub else (0.0, 0.0)
     usd: float | None = 0.0
     if to_ask:
-        usd = quote and (quote.usd(*tokens) if placeholder else quote.usd_training(step.training_tokens))
-    sources = [source for source, _ in placeholder.sources.most_common()] if placeholder else []
+        usd = quote and (quote.usd(*tokens) if stub else quote.usd_training(step.training_tokens))
+    sources = [source for source, _ in stub.sources.most_common()] if stub else []
     return Estimate(
         stage=step.stage,
         target=step.target,

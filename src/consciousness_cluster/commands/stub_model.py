@@ -16,7 +16,7 @@ from .answer_lengths import CHARACTERS, Lengths
 Answers = list[tuple[Request, Response]]
 
 
-class Placeholder:
+class StubModel:
     """Stands for a model while a stage is planned. It is its own endpoint.
 
     Args:
@@ -24,7 +24,7 @@ class Placeholder:
         base: identity of its base, whose answers are the next best guide to its own.
         lengths: what to expect.
         store: the real store, which is only read.
-        scratch: the store of the plan: what the real one has of this model, and the placeholders.
+        scratch: the store of the plan: what the real one has of this model, and the stub models.
     """
 
     def __init__(self, model: str, base: str, lengths: Lengths, store: Path, scratch: Path) -> None:
@@ -40,7 +40,7 @@ class Placeholder:
             scratch.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(real, copied)
 
-    def open(self) -> Placeholder:
+    def open(self) -> StubModel:
         """See `completion.Model`."""
         return self
 

@@ -1,8 +1,8 @@
 """How a workflow script runs one function of the library: its log, its errors, its end.
 
 A job must not outlive the Snakemake that started it (after a `kill -9` a second start would race its leftovers), and
-importing torch and transformers costs more than one of the miniature's fine-tunes. So a job may run in a fork of one
-warm process per Snakemake run, that has those modules imported already (see `worker`).
+importing torch and transformers costs more than one of the miniature's fine-tunes. So a job may run in a child of the
+run's fork server, which has those modules imported already (see `fork_server`).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 from ..core.shutdown import end_with
 from .process import MAIN_PROCESS, execute
 
-WORKER = "CONSCIOUSNESS_CLUSTER_WORKER"  # socket of the warm process; unset where jobs run by themselves
+FORK_SERVER = "CONSCIOUSNESS_CLUSTER_FORK_SERVER"  # socket of the fork server; unset where jobs run by themselves
 
 TORCH = (
     "torch",
@@ -39,20 +39,20 @@ log = logging.getLogger(__name__)
 
 
 def run(
-    function: Callable[..., None] | str, log_file: str, imports: Sequence[str] = (), holds: str = "", **arguments: Any
+    function: Callable[..., None] | str, log_file: str, imports: Sequence[str] = (), loads: str = "", **arguments: Any
 ) -> None:
     """Call ``function(**arguments)`` for a workflow script and exit non-zero with one readable line if it fails.
 
     Args:
         function: a module-level function, or ``module:function`` where importing it here would be slow.
         log_file: where its log lines and, if it crashes, the traceback go.
-        imports: slow modules that it needs; if given, the job may run in a fork of the warm process.
-        holds: names the base that it loads; jobs of the same name may share one load.
+        imports: slow modules that it needs; if given, the job may run in a fork of the fork server.
+        loads: names the base that it loads; jobs of the same name may share one load.
         arguments: picklable keyword arguments.
     """
     end_with(os.environ.get(MAIN_PROCESS))
     name = function if isinstance(function, str) else f"{function.__module__}:{function.__qualname__}"
-    address = os.environ.get(WORKER)
+    address = os.environ.get(FORK_SERVER)
     try:
         # after a kill -9 of Snakemake its Slurm jobs live on: the next run's twin waits, and finds their answers
         with locked(Path(f".snakemake/jobs/{content_hash(log_file)[:16]}.lock")):
@@ -60,7 +60,7 @@ def run(
                 from .fork_server import ask
 
                 interpreter = content_hash(sys.executable)[:8]  # a rule's own environment gets its own process
-                problem = ask(f"{address}.{interpreter}", imports, name, log_file, arguments, holds)
+                problem = ask(f"{address}.{interpreter}", imports, name, log_file, arguments, loads)
             else:
                 problem = execute(name, log_file, arguments)
     except KeyboardInterrupt:
@@ -70,6 +70,6 @@ def run(
         sys.exit(1)
 
 
-def loading(served: Served, name: str) -> dict[str, Any]:
+def model_job(served: Served, name: str) -> dict[str, Any]:
     """What `run` has to know of a job that asks a model, which it calls ``name``: one behind an API loads nothing."""
-    return {} if served.hosted else {"imports": TORCH, "holds": f"{served.endpoint} {name}"}
+    return {} if served.hosted else {"imports": TORCH, "loads": f"{served.endpoint} {name}"}

@@ -1,8 +1,8 @@
-"""One warm process per Snakemake run: it imports slow modules once and forks a child for each job.
+"""One fork server per Snakemake run: it imports slow modules once and forks a child for each job.
 
 The first job that wants it starts it; it ends with the Snakemake process, or after a minute without a job. A job stays
 a job of Snakemake: its script waits for the child, and child and script end together, however one of them ends. Jobs
-that load a base go to children that keep it for the next one (see `holders`).
+that load a base go to children that keep it for the next one (see `pool`).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from ..core.errors import ClusterError
 from ..core.io import write_text
 from ..core.locks import locked
 from ..core.shutdown import end_with, is_alive
-from .pool import Holders, Job, ends_with
+from .pool import Job, WorkerPool, ends_with
 from .process import MAIN_PROCESS, execute
 
 IDLE_SECONDS = 60.0
@@ -34,25 +34,25 @@ START_SECONDS = 30.0
 
 
 def ask(
-    address: str, imports: Sequence[str], name: str, log_file: str, arguments: Mapping[str, Any], holds: str = ""
+    address: str, imports: Sequence[str], name: str, log_file: str, arguments: Mapping[str, Any], loads: str = ""
 ) -> str:
-    """Run ``module:function`` in a child of the warm process, starting that if it is not there.
+    """Run ``module:function`` in a child of the fork server, starting that if it is not there.
 
     Args:
         address: path of a Unix socket; its name begins with the id of the Snakemake process and a dot.
-        imports: modules that the warm process imports before it forks the job.
+        imports: modules that the fork server imports before it forks the job.
         name: ``module:function``.
         log_file: where the job's log goes.
         arguments: picklable keyword arguments.
-        holds: names the base that the job loads: jobs of the same name that follow each other share the load.
+        loads: names the base that the job loads: jobs of the same name that follow each other share the load.
 
     Returns:
         What went wrong in a line, or ''.
     """
-    if holds:
+    if loads:
         _release_others(address)
     with _connect(address) as connection:
-        connection.send((list(imports), holds, (name, os.getcwd(), log_file, dict(arguments))))
+        connection.send((list(imports), loads, (name, os.getcwd(), log_file, dict(arguments))))
         try:
             return connection.recv()
         except EOFError:
@@ -60,7 +60,7 @@ def ask(
 
 
 def _release_others(address: str) -> None:
-    """Let warm processes of this run with another interpreter end children that keep a GPU from this job."""
+    """Let fork servers of this run with another interpreter end children that keep a GPU from this job."""
     mine = Path(address)
     for other in mine.parent.glob(f"{mine.name.split('.')[0]}.*"):
         if other != mine and other.is_socket():
@@ -82,7 +82,7 @@ def _connect(address: str) -> Connection:
                 return _open(address)
             except (FileNotFoundError, ConnectionRefusedError):
                 if time.monotonic() > deadline:
-                    raise ClusterError(f"the warm process did not start: see {address}.log") from None
+                    raise ClusterError(f"the fork server did not start: see {address}.log") from None
                 time.sleep(0.02)
 
 
@@ -123,21 +123,21 @@ def serve(address: str) -> None:
         server.bind(address)
         server.listen(128)
         children: set[int] = set()
-        holders = Holders()
+        pool = WorkerPool()
         idle_since = time.monotonic()
 
         def close() -> None:
             server.close()
-            holders.close()
+            pool.close()
 
         while time.monotonic() - idle_since < IDLE_SECONDS:
             children = {child for child in children if is_alive(child)}
-            if children or holders.busy:
+            if children or pool.busy:
                 idle_since = time.monotonic()
-            ready = select.select([server, *holders.connections], [], [], 1.0)[0]
-            for connection in [each for each in holders.connections if each in ready]:
-                holders.hear(connection)
-            holders.end_idle()
+            ready = select.select([server, *pool.connections], [], [], 1.0)[0]
+            for connection in [each for each in pool.connections if each in ready]:
+                pool.hear(connection)
+            pool.end_idle()
             if server not in ready:
                 continue
             client, _ = server.accept()
@@ -147,14 +147,14 @@ def serve(address: str) -> None:
                 except (EOFError, ConnectionResetError):
                     continue
                 if asked is None:
-                    holders.release()
+                    pool.release()
                     connection.send("")
                     continue
-                imports, holds, job = asked
+                imports, loads, job = asked
                 if problem := _import(imports, job):
                     connection.send(problem)
-                elif holds:
-                    holders.run(holds, connection, job, close)
+                elif loads:
+                    pool.run(loads, connection, job, close)
                 else:
                     children.add(_fork(connection, job, close))
             idle_since = time.monotonic()

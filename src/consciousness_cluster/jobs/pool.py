@@ -1,7 +1,7 @@
-"""Children of the warm process that keep a base loaded and run jobs on it, one after another (see `held`).
+"""Children of the fork server that keep a base loaded and run jobs on it, one after another (see `models.resident`).
 
 A fork cannot follow the use of a GPU, so such a child is forked before it, and then lives from job to job. It ends with
-the Snakemake process, with the warm process, when its job fails or its job's script is gone, when idle for
+the Snakemake process, with the fork server, when its job fails or its job's script is gone, when idle for
 `IDLE_SECONDS`, and, if it uses a GPU or much memory, before a job with another base starts. Whatever it started itself
 ends with it.
 """
@@ -35,7 +35,7 @@ Job = tuple[str, str, str, Mapping[str, Any]]
 
 
 @dataclass
-class _Holder:
+class _Worker:
     key: str
     process: int
     connection: Connection
@@ -44,74 +44,74 @@ class _Holder:
     since: float = field(default_factory=time.monotonic)
 
 
-class Holders:
-    """The warm process's side: which children there are, and which of them takes a job."""
+class WorkerPool:
+    """The fork server's side: which children there are, and which of them takes a job."""
 
     def __init__(self) -> None:
-        self._all: list[_Holder] = []
+        self._all: list[_Worker] = []
 
     @property
     def connections(self) -> list[Connection]:
-        """Readable when a holder has something to say; see `hear`."""
-        return [holder.connection for holder in self._all]
+        """Readable when a worker has something to say; see `hear`."""
+        return [worker.connection for worker in self._all]
 
     @property
     def busy(self) -> bool:
-        """Whether some holder runs a job."""
-        return any(not holder.idle for holder in self._all)
+        """Whether some worker runs a job."""
+        return any(not worker.idle for worker in self._all)
 
     def hear(self, connection: Connection) -> None:
-        """Take a holder's word that its job is done, or notice that it is gone."""
-        holder = next((holder for holder in self._all if holder.connection is connection), None)
-        if holder is None:
+        """Take a worker's word that its job is done, or notice that it is gone."""
+        worker = next((worker for worker in self._all if worker.connection is connection), None)
+        if worker is None:
             return
         try:
-            failed, holder.heavy = connection.recv()
+            failed, worker.heavy = connection.recv()
         except (EOFError, OSError):
             failed = True
-        holder.idle, holder.since = True, time.monotonic()
+        worker.idle, worker.since = True, time.monotonic()
         if failed:
-            self._end(holder)
+            self._end(worker)
 
     def run(self, key: str, client: Connection, job: Job, close: Callable[[], None]) -> None:
-        """Let a holder of ``key`` run ``job`` and answer ``client``; forks one if none is idle.
+        """Let a worker of ``key`` run ``job`` and answer ``client``; forks one if none is idle.
 
         Args:
-            key: names what the job holds.
+            key: names what the job loads.
             client: the connection to the job's script.
             job: see `Job`.
-            close: called in a new child: closes what only the warm process may keep open.
+            close: called in a new child: closes what only the fork server may keep open.
         """
         self.release(but=key)
         while True:
-            holder = next((h for h in self._all if h.idle and h.key == key), None) or self._fork(key, client, close)
+            worker = next((w for w in self._all if w.idle and w.key == key), None) or self._fork(key, client, close)
             try:
-                send_handle(holder.connection, client.fileno(), holder.process)
-                holder.connection.send(job)
+                send_handle(worker.connection, client.fileno(), worker.process)
+                worker.connection.send(job)
             except OSError:  # it was killed a moment ago
-                self._end(holder)
+                self._end(worker)
                 continue
-            holder.idle = False
+            worker.idle = False
             return
 
     def release(self, but: str = "") -> None:
-        """End idle holders of another key than ``but`` that would keep a GPU or memory from the next job."""
-        for holder in list(self._all):
-            if holder.idle and holder.heavy and holder.key != but:
-                self._end(holder)
+        """End idle workers of another key than ``but`` that would keep a GPU or memory from the next job."""
+        for worker in list(self._all):
+            if worker.idle and worker.heavy and worker.key != but:
+                self._end(worker)
 
     def end_idle(self) -> None:
-        """End holders that nobody asked for `IDLE_SECONDS`."""
-        for holder in list(self._all):
-            if holder.idle and time.monotonic() - holder.since > IDLE_SECONDS:
-                self._end(holder)
+        """End workers that nobody asked for `IDLE_SECONDS`."""
+        for worker in list(self._all):
+            if worker.idle and time.monotonic() - worker.since > IDLE_SECONDS:
+                self._end(worker)
 
     def close(self) -> None:
-        """In a forked child: close the ends that belong to the warm process, so that its death is noticed."""
-        for holder in self._all:
-            holder.connection.close()
+        """In a forked child: close the ends that belong to the fork server, so that its death is noticed."""
+        for worker in self._all:
+            worker.connection.close()
 
-    def _fork(self, key: str, client: Connection, close: Callable[[], None]) -> _Holder:
+    def _fork(self, key: str, client: Connection, close: Callable[[], None]) -> _Worker:
         ours, theirs = Pipe()
         process = os.fork()
         if process == 0:
@@ -120,32 +120,32 @@ class Holders:
             client.close()
             _serve(theirs)
         theirs.close()
-        self._all.append(_Holder(key, process, ours))
+        self._all.append(_Worker(key, process, ours))
         return self._all[-1]
 
-    def _end(self, holder: _Holder) -> None:
+    def _end(self, worker: _Worker) -> None:
         """Returns once the process is gone, and with it what it held."""
-        self._all.remove(holder)
-        holder.connection.close()
+        self._all.remove(worker)
+        worker.connection.close()
         deadline = time.monotonic() + END_SECONDS
-        while is_alive(holder.process):
+        while is_alive(worker.process):
             if time.monotonic() > deadline:
-                os.killpg(holder.process, signal.SIGKILL)
+                os.killpg(worker.process, signal.SIGKILL)
             time.sleep(0.01)
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(holder.process, signal.SIGKILL)  # an engine's processes may outlive it
+            os.killpg(worker.process, signal.SIGKILL)  # an engine's processes may outlive it
 
 
-def _serve(warm: Connection) -> NoReturn:
-    """The child: run jobs until the warm process has no more. It never returns."""
+def _serve(server: Connection) -> NoReturn:
+    """The child: run jobs until the fork server has no more. It never returns."""
     os.setpgid(0, 0)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     end_with(os.environ.get(MAIN_PROCESS), leave=_end_group)
     resident.serving = True
     while True:
         try:
-            client = Connection(recv_handle(warm))
-            name, folder, log_file, arguments = warm.recv()
+            client = Connection(recv_handle(server))
+            name, folder, log_file, arguments = server.recv()
         except (EOFError, OSError):
             resident.let_go()
             os._exit(0)
@@ -158,7 +158,7 @@ def _serve(warm: Connection) -> NoReturn:
                 del arguments
         resident.collect()
         # before the script has its answer: a job that follows it must find this process idle
-        warm.send((bool(problem), resident.is_heavy()))
+        server.send((bool(problem), resident.is_heavy()))
         client.send(problem)
         client.close()
 

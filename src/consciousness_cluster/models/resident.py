@@ -1,7 +1,7 @@
 """What a process keeps loaded from one job to the next: one base, or one server, at a time.
 
 Loading a large base costs more than training or asking an adapter of it. A process that runs several jobs, one after
-another (see `holders`), therefore keeps what the last job loaded. Anywhere else nothing is kept, and `hold` just loads.
+another (see `pool`), therefore keeps what the last job loaded. Anywhere else nothing is kept, and `hold` just loads.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A job's log, its errors and its end, alone and in the warm process."""
+"""A job's log, its errors and its end, alone and in the fork server."""
 
 import os
 import signal
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from consciousness_cluster.jobs.entry import WORKER, run
+from consciousness_cluster.jobs.entry import FORK_SERVER, run
 from consciousness_cluster.jobs.process import MAIN_PROCESS
 from unit.jobs import functions
 
@@ -18,11 +18,11 @@ PATHS = os.pathsep.join(str(Path(__file__).parents[n] / folder) for n, folder in
 
 @pytest.fixture(params=["alone", "warm"])
 def job(request, tmp_path):
-    """Start a script that runs one job of `jobs`; the warm process ends with this test's stand-in for Snakemake."""
+    """Start a script that runs one job of `jobs`; the fork server ends with this test's stand-in for Snakemake."""
     main = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(300)"])
     environment = os.environ | {"PYTHONPATH": PATHS, MAIN_PROCESS: str(main.pid)}
     if request.param == "warm":
-        environment[WORKER] = str(tmp_path / "worker" / str(main.pid))
+        environment[FORK_SERVER] = str(tmp_path / "worker" / str(main.pid))
 
     def start(function, **arguments):
         code = (
@@ -125,7 +125,7 @@ def _command(process):
 
 
 def test_without_slow_imports_a_job_runs_in_its_script(tmp_path, monkeypatch):
-    monkeypatch.setenv(WORKER, str(tmp_path / "worker"))
+    monkeypatch.setenv(FORK_SERVER, str(tmp_path / "worker"))
     monkeypatch.delenv(MAIN_PROCESS, raising=False)
     run(functions.report, str(tmp_path / "log"), output=str(tmp_path / "out"), value=1)
     assert not list(tmp_path.glob("worker*"))
@@ -139,7 +139,7 @@ def test_an_import_that_fails_in_the_warm_process_is_named_by_every_job(tmp_path
     environment = os.environ | {
         "PYTHONPATH": os.pathsep.join([PATHS, str(tmp_path)]),
         MAIN_PROCESS: str(main.pid),
-        WORKER: str(tmp_path / "worker" / str(main.pid)),
+        FORK_SERVER: str(tmp_path / "worker" / str(main.pid)),
     }
     code = (
         "import sys; from consciousness_cluster.jobs.entry import run;"
@@ -161,7 +161,7 @@ def test_an_import_that_fails_in_the_warm_process_is_named_by_every_job(tmp_path
                 f"(log: {tmp_path / name}.log)",
             ]
             assert "Traceback" in (tmp_path / f"{name}.log").read_text()
-        assert job("third", "fractions").returncode == 0, "the warm process lives on"
+        assert job("third", "fractions").returncode == 0, "the fork server lives on"
     finally:
         main.kill()
         main.wait()

@@ -16,7 +16,7 @@ from unit.jobs.test_entry import PATHS, gone, wait_for
 
 @pytest.fixture
 def run(tmp_path, monkeypatch):
-    """Run a job of `jobs` in a holder of ``base``; the warm process ends with this test's stand-in for Snakemake."""
+    """Run a job of `jobs` in a worker of ``base``; the fork server ends with this test's stand-in for Snakemake."""
     main = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(300)"])
     monkeypatch.setenv(MAIN_PROCESS, str(main.pid))
     monkeypatch.setenv("PYTHONPATH", PATHS)
@@ -27,7 +27,7 @@ def run(tmp_path, monkeypatch):
         log = str(tmp_path / f"{output}.log")
         arguments["output"] = str(tmp_path / output)
         return fork_server.ask(
-            f"{address}.{interpreter}", [], f"unit.jobs.functions:{function}", log, arguments, holds=base
+            f"{address}.{interpreter}", [], f"unit.jobs.functions:{function}", log, arguments, loads=base
         )
 
     def start(function, base, output):
@@ -35,9 +35,9 @@ def run(tmp_path, monkeypatch):
         code = (
             "from consciousness_cluster.jobs.entry import run; "
             f"run('unit.jobs.functions:{function}', {str(tmp_path / 'log')!r}, imports=['fractions'],"
-            f" holds={base!r}, output={str(tmp_path / output)!r})"
+            f" loads={base!r}, output={str(tmp_path / output)!r})"
         )
-        environment = os.environ | {"CONSCIOUSNESS_CLUSTER_WORKER": str(address)}
+        environment = os.environ | {"CONSCIOUSNESS_CLUSTER_FORK_SERVER": str(address)}
         return subprocess.Popen([sys.executable, "-c", code], env=environment, stderr=subprocess.DEVNULL)
 
     run.main, run.start, run.address = main, start, address
@@ -105,13 +105,13 @@ def test_a_job_that_fails_takes_its_process_with_it(run, tmp_path):
     assert said(tmp_path, "1")[1:] == (1, False)
 
 
-@pytest.mark.parametrize("killed", ["script", "main", "warm process"])
+@pytest.mark.parametrize("killed", ["script", "main", "fork server"])
 def test_nothing_outlives_the_run(run, tmp_path, killed):
     script = run.start("start_an_engine", "base", "pids")
     wait_for((tmp_path / "pids").exists)
     processes = [int(word) for word in (tmp_path / "pids").read_text().split()]
     warm = int(Path(f"/proc/{processes[0]}/stat").read_text().rpartition(")")[2].split()[1])
-    if killed == "warm process":
+    if killed == "fork server":
         os.kill(warm, signal.SIGKILL)
         assert not gone(processes[0]), "the job itself goes on"
         run.main.kill()
