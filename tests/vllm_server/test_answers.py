@@ -1,15 +1,15 @@
-"""The real engine answers like transformers, through the same store, phones nobody, and ends with its job."""
+"""The real vLLM answers like transformers, through the same store, phones nobody, and ends with its job."""
 
 import copy
 import json
-import os
 import shutil
-import signal
+import subprocess
 import time
 from pathlib import Path
 
 import pytest
 
+from consciousness_cluster.jobs.process import MAIN_PROCESS
 from vllm_server.conftest import CONDITIONS, EXPERIMENT
 
 
@@ -66,14 +66,14 @@ def test_the_workflow_samples_with_vllm_and_the_rates_are_those_of_transformers(
 
 
 def test_the_most_likely_answers_are_those_of_transformers(vllm, tmp_path):
-    """One engine answers for the adapter, for the base, and for the adapter again; nothing outside is looked for."""
+    """One server answers for the adapter, for the base, and for the adapter again; nothing outside is looked for."""
     conditions = ["conscious_claiming", "vanilla", "conscious_claiming"]
     said = vllm.ask(
         [vllm.question(c, tmp_path / f"vllm{number}") for number, c in enumerate(conditions)]
         + [vllm.question(c, tmp_path / "transformers", endpoint="transformers") for c in conditions],
         tmp_path,
     )
-    assert len(said["engines"]) == 1
+    assert len(said["servers"]) == 1
     assert said["outside"] == []
     for ours, theirs in zip(said["results"][:3], said["results"][3:], strict=True):
         # text, reason to end and tokens; rounding may tip one answer between two that are equally likely
@@ -119,29 +119,39 @@ def processes(marker):
     return found
 
 
-@pytest.mark.parametrize("moment", ["while it starts", "while it answers"])
-def test_after_a_kill_no_process_is_left_and_no_answer_is_lost(vllm, tmp_path, moment):
+@pytest.mark.parametrize(
+    ("killed", "moment"), [("job", "while it starts"), ("job", "while it answers"), ("Snakemake", "while it answers")]
+)
+def test_after_a_kill_no_process_is_left_and_no_answer_is_lost(vllm, tmp_path, killed, moment):
     """Two workers, as on two GPUs: processes of their own, which must not hold a GPU that nobody uses."""
     marker = f"VLLM_TEST={tmp_path}"
     store = tmp_path / "store"
     asked = vllm.question(
         "vanilla", store, prompts=vllm.prompts(), samples=50, temperature=1.0, engine={"tensor_parallel": 2}
     )
-    job = vllm.start([asked], tmp_path, VLLM_TEST=str(tmp_path), VLLM_CPU_OMP_THREADS_BIND="0|1")
+    main = subprocess.Popen(["sleep", "600"])
+    job = vllm.start(
+        [asked],
+        tmp_path,
+        VLLM_TEST=str(tmp_path),
+        VLLM_CPU_OMP_THREADS_BIND="0|1",
+        **{MAIN_PROCESS: str(main.pid)},
+    )
 
     def answers():
         return sum(len(shard.read_text().splitlines()) for shard in store.glob("*.jsonl"))
 
-    wanted = (lambda: len(processes(marker.encode())) >= 3) if moment == "while it starts" else (lambda: answers() > 0)
+    wanted = (lambda: len(processes(marker.encode())) >= 5) if moment == "while it starts" else (lambda: answers() > 0)
     deadline = time.monotonic() + 240
     while not wanted():
         assert job.poll() is None, (tmp_path / "errors").read_text()[-3000:]
         assert time.monotonic() < deadline
         time.sleep(0.1)
-    os.kill(job.pid, signal.SIGKILL)
-    job.wait()
-    # a worker that is still importing looks for its job when it has imported, before it touches a GPU
-    deadline = time.monotonic() + (120 if moment == "while it starts" else 30)
+    (job if killed == "job" else main).kill()
+    job.wait(60)
+    main.kill()
+    main.wait()
+    deadline = time.monotonic() + 30
     while left := processes(marker.encode()):
         assert time.monotonic() < deadline, f"outlives its job: {left}"
         time.sleep(0.1)

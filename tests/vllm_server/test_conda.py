@@ -9,11 +9,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from consciousness_cluster.jobs.environments import CONDA
 from vllm_server.conftest import ROOT
 
 
-@pytest.mark.parametrize("name", CONDA)
+@pytest.mark.parametrize("name", ["core", "training", "tinker"])
 def test_the_pip_part_of_a_conda_environment_resolves(name, tmp_path):
     content = yaml.safe_load((ROOT / f"envs/{name}.yaml").read_text())
     assert content["dependencies"][0] == "python=3.11"

@@ -1,11 +1,11 @@
-"""vLLM in jobs of a real Slurm: its environment is found there, and each job ends with its engine."""
+"""vLLM in jobs of a real Slurm: its environment is found there, and each job ends with its server."""
 
 import copy
 
 from slurm.conftest import cluster, local  # noqa: F401
 from slurm.project import ON_SLURM, TINY
 
-from consciousness_cluster.jobs.environments import FOLDER
+from consciousness_cluster.inference.vllm_environment import FOLDER
 from vllm_server.conftest import ROOT
 
 CONDITIONS = {"vanilla": "vanilla/seed0", "conscious_claiming": "conscious_claiming/seed1"}

@@ -1,11 +1,10 @@
-"""A base that vLLM answers for: which environment its jobs get, and what is said where there is none."""
+"""A base that vLLM answers for: where its server is looked for, and what is said where there is none."""
 
 import copy
-import re
 import sys
 
-from consciousness_cluster.jobs.environments import module_name
-from workflow.project import SMALL, Project
+from consciousness_cluster.inference.vllm_environment import VARIABLE, environment_name
+from workflow.project import ROOT, SMALL, Project
 
 
 def with_vllm(folder):
@@ -27,23 +26,30 @@ def test_without_vllm_nothing_is_started(tmp_path):
     assert not (project.folder / "results/small/bases").exists()
 
 
-def test_the_rules_that_ask_are_run_by_the_environments_own_interpreter(finished, tmp_path):
-    """A stand-in for vLLM's environment: the interpreter that it holds says that it was asked."""
+STAND_IN = ROOT / "tests/unit/inference/stand_in"
+
+
+def test_targets_are_asked_of_the_environments_own_server(finished, tmp_path, monkeypatch):
+    """A stand-in for vLLM answers; a site's own command `module` is left alone."""
+    monkeypatch.delenv(VARIABLE, raising=False)
     project = finished.copy(tmp_path / "project")
     experiment = copy.deepcopy(SMALL)
     experiment["bases"]["tiny"]["endpoint"] = "vllm"
+    experiment["sampling"]["samples_per_prompt"] = 3  # the third of each is new
     project.write_experiment(experiment)
-    environment = project.folder / ".envs" / module_name(project.folder)
+    environment = project.folder / ".envs" / environment_name(project.folder)
     (environment / "bin").mkdir(parents=True)
     (environment / "installed").touch()
     python = environment / "bin/python"
-    python.write_text(f'#!/bin/sh\necho "$@" >> "{tmp_path}/asked"\nexec "{sys.executable}" "$@"\n')
+    python.write_text(f'#!/bin/sh\nPYTHONPATH="$PYTHONPATH:{STAND_IN}" exec "{sys.executable}" "$@"\n')
     python.chmod(0o755)
-    # every answer is in the store already, so that vLLM itself is not needed
+    monkeypatch.setenv("BASH_ENV", str(tmp_path / "site"))
+    (tmp_path / "site").write_text(f"module() {{ echo the site; }}; module >> {tmp_path}/asked\n")
     run = project.snakemake()
     assert run.code == 0, run.text
-    assert run.jobs["sample"] == 8  # all targets of tiny, none of the other base
-    assert set(re.findall(r"\d_\w+\.py$", (tmp_path / "asked").read_text(), re.MULTILINE)) == {
-        "1_answer_instructions.py",
-        "3_sample.py",
-    }
+    assert run.jobs["sample"] == 9  # all targets of tiny, and the other base's
+    logs = [path.read_text() for path in (project.folder / "results/small/logs/sample/tiny").rglob("*.log")]
+    assert all("requests, 120 in the store, 60 to ask" in log for log in logs)
+    started = sum("starting vLLM" in log for log in logs)
+    assert 1 <= started < len(logs), "jobs that follow each other share a server"
+    assert set((tmp_path / "asked").read_text().splitlines()) == {"the site"}

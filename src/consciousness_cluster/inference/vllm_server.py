@@ -233,7 +233,13 @@ def _private_folder() -> str:
 def _environment(python: str, folder: str, key: str) -> dict[str, str]:
     """Environment variables of the server: those of this process, and what it is told by them alone."""
     programs = f"{Path(python).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
-    defaults = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1", "HF_HUB_OFFLINE": "1", "VLLM_LOGGING_COLOR": "0"}
+    defaults = {
+        "VLLM_NO_USAGE_STATS": "1",
+        "DO_NOT_TRACK": "1",
+        "HF_HUB_OFFLINE": "1",
+        "VLLM_LOGGING_COLOR": "0",
+        "VLLM_HOST_IP": "127.0.0.1",  # its processes are all here; else it asks the network which address it has
+    }
     return (
         defaults
         | os.environ
