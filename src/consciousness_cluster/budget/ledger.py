@@ -30,17 +30,19 @@ class Line(Strict):
     time: float = 0.0
     stage: str = ""
     target: str = ""
-    asked: str = Field("", description="name of the base or judge that is asked")
-    model: str = Field("", description="its identity in the store")
+    asked: str = Field(default="", description="name of the base or judge that is asked")
+    model: str = Field(default="", description="its identity in the store")
     batch: bool = False
-    in_flight: int = Field(0, description="most requests in flight at once; 0: all (a batch), found again after a kill")
-    requests: int = Field(0, description="job: needed; reserve: that may now be asked; answers: received")
-    stored: int = Field(0, description="of the needed ones, those that the store had")
+    in_flight: int = Field(
+        default=0, description="most requests in flight at once; 0: all (a batch), found again after a kill"
+    )
+    requests: int = Field(default=0, description="job: needed; reserve: that may now be asked; answers: received")
+    stored: int = Field(default=0, description="of the needed ones, those that the store had")
     input_tokens: int = 0
     cached_tokens: int = 0
     output_tokens: int = 0
     usd: float | None = 0.0
-    reserved: float = Field(0.0, description="change of what is reserved, USD")
+    reserved: float = Field(default=0.0, description="change of what is reserved, USD")
 
 
 class Ledger:

@@ -10,12 +10,12 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from ...core.records import content_hash
-from ..requests import Request, Response
+from ..requests import FinishReason, Request, Response
 from .client import Provider, Submitted
 from .provider_errors import Failure, UnreadableError, from_status
 from .rate_limiter import Allowance
 
-FINISH = {
+FINISH: dict[str, FinishReason] = {
     "end_turn": "stop",
     "stop_sequence": "stop",
     "max_tokens": "length",
@@ -51,7 +51,7 @@ class Anthropic(Provider):
 
         return AsyncAnthropic(
             api_key=self.key,
-            **({"base_url": self.base_url} if self.base_url else {}),
+            base_url=self.base_url or None,
             max_retries=0,
             open_telemetry=False,  # prompts and answers are nobody else's business
             http_client=self._transport(DefaultAioHttpClient),
@@ -143,7 +143,7 @@ class Anthropic(Provider):
     def _outcome(self, result: dict[str, Any]) -> Response | Failure:
         if result["type"] == "errored":
             kind = (result["error"].get("error") or {}).get("type")
-            return from_status(STATUS.get(kind, 500), json.dumps(result["error"]), {}, self.key)
+            return from_status(STATUS.get(str(kind), 500), json.dumps(result["error"]), {}, self.key)
         if result["type"] != "succeeded":
             return Failure("passing", f"the batch ended before it was asked: {result['type']}", code=result["type"])
         try:

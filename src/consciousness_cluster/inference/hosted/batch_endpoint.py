@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -97,7 +97,7 @@ class BatchEndpoint:
         if problem:
             raise EndpointError(f"{self.model}: {problem}")
 
-    async def _answers(self, client: Any, missing: dict[str, Request]) -> AsyncIterator[Answers]:
+    async def _answers(self, client: Any, missing: dict[str, Request]) -> AsyncGenerator[Answers, None]:
         calls = Calls(self.provider, client, self.backoff, self.patience)
         desk = HandingIn(calls, self.notes, self.settle)
         earlier = [note for note in [await desk.found(note) for note in self.notes.about(set(missing))] if note]

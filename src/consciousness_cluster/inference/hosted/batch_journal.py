@@ -18,7 +18,7 @@ class Note(Strict):
 
     tag: str = Field(description="hash of the request keys, and how often the same were handed in before")
     created: float = Field(description="Unix time, just before it was handed in")
-    batch: str | None = Field(None, description="the provider's id; null: nobody knows yet whether it arrived")
+    batch: str | None = Field(default=None, description="the provider's id; null: nobody knows yet whether it arrived")
     requests: list[Request]
 
 

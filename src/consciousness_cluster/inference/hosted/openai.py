@@ -9,12 +9,12 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from ..requests import Request, Response
+from ..requests import FinishReason, Request, Response
 from .client import Provider, Submitted
 from .provider_errors import Failure, UnreadableError, from_status
 from .rate_limiter import Allowance
 
-FINISH = {"stop": "stop", "length": "length", "content_filter": "content_filter"}
+FINISH: dict[str, FinishReason] = {"stop": "stop", "length": "length", "content_filter": "content_filter"}
 UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 LISTED_DAYS = 30  # how long a batch's results are kept
 
@@ -30,7 +30,7 @@ class OpenAI(Provider):
 
         return AsyncOpenAI(
             api_key=self.key,
-            **({"base_url": self.base_url} if self.base_url else {}),
+            base_url=self.base_url or None,
             max_retries=0,
             http_client=self._transport(DefaultAioHttpClient),
         )
