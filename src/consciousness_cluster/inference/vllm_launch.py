@@ -27,7 +27,7 @@ def main(arguments: list[str]) -> None:
     """Start the server in this process; see the module."""
     if importlib.util.find_spec("vllm") is None:
         sys.exit(f"{SAYS}vLLM is not installed for {sys.executable}; `make vllm` installs it beside this project")
-    from vllm.platforms import current_platform
+    from vllm.platforms import current_platform  # pyright: ignore[reportMissingImports]  # in its own environment
 
     gpus = int(arguments[arguments.index("--tensor-parallel-size") + 1])
     if current_platform.is_unspecified():

@@ -194,11 +194,14 @@ def running(base: Path, name: str, adapter: Path | None, settings: Engine) -> Se
     """
     rank, experts = needs(adapter) if adapter else (0, False)
     key = ("vllm", str(base.absolute()), name, json.dumps(settings.model_dump()))
-    for _ in range(2):
-        found = resident.hold(key, lambda: start(base, name, rank, experts, settings), Server.stop, apart=True)
-        if found.rank >= rank and found.experts >= experts and not found.ended:
-            break
+
+    def held() -> Server:
+        return resident.hold(key, lambda: start(base, name, rank, experts, settings), Server.stop, apart=True)
+
+    found = held()
+    if found.rank < rank or found.experts < experts or found.ended:
         resident.let_go()
+        found = held()
     return found
 
 
