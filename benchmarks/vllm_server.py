@@ -32,7 +32,7 @@ from consciousness_cluster.config.training_config import Architecture  # noqa: E
 from consciousness_cluster.core.records import Message  # noqa: E402
 from consciousness_cluster.inference.requests import Request, SamplingParameters  # noqa: E402
 from consciousness_cluster.inference.transformers import chat_of, encode  # noqa: E402
-from consciousness_cluster.inference.vllm import VllmEndpoint, _tokenizer  # noqa: E402
+from consciousness_cluster.inference.vllm_endpoint import VllmEndpoint, _tokenizer  # noqa: E402
 from consciousness_cluster.inference.vllm_environment import find_interpreter  # noqa: E402
 from consciousness_cluster.inference.vllm_launch import CPU_ARGUMENTS  # noqa: E402
 from consciousness_cluster.inference.vllm_settings import MAX_SEQUENCES, _dtype  # noqa: E402

@@ -59,7 +59,7 @@ class TargetModel(Strict):
             from .hosted.factory import open_hosted
 
             return open_hosted(self.served, model, self.store)
-        from .vllm import VllmEndpoint
+        from .vllm_endpoint import VllmEndpoint
 
         def find() -> tuple[Path, Path | None]:
             return base_folder(base, artifacts), adapter_folder(base, adapter, artifacts) if adapter else None

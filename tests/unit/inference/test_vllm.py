@@ -20,7 +20,7 @@ from consciousness_cluster.inference.complete import complete
 from consciousness_cluster.inference.requests import Request, SamplingParameters
 from consciousness_cluster.inference.store import Store
 from consciousness_cluster.inference.transformers import chat_of, encode
-from consciousness_cluster.inference.vllm import VllmEndpoint
+from consciousness_cluster.inference.vllm_endpoint import VllmEndpoint
 from consciousness_cluster.inference.vllm_environment import VARIABLE
 from consciousness_cluster.inference.vllm_server import running
 from consciousness_cluster.inference.vllm_settings import server_arguments

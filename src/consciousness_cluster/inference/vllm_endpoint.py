@@ -14,7 +14,7 @@ from typing import Any
 from ..config.model_config import Engine
 from ..core.errors import EndpointError
 from .hosted.concurrent import LiveEndpoint
-from .hosted.vllm import Vllm
+from .hosted.vllm_client import Vllm
 from .requests import Request, Response
 from .transformers import chat_of, encode, end_tokens
 from .vllm_server import Server, running
