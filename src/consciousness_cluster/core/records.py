@@ -72,7 +72,7 @@ class Sample(Strict):
     prompt: str
     sample: int = Field(description="number of the answer to this prompt, from 0")
     answer: str
-    finish_reason: Literal["stop", "length", "refusal", "content_filter", "error"]
+    finish_reason: Literal["stop", "length", "refusal", "content_filter"]
 
     @property
     def is_answer(self) -> bool:

@@ -140,7 +140,11 @@ class Provider(ABC):
         async def call() -> Response | Failure:
             nonlocal headers
             # the path itself: the typed method would check the body and build a model of the answer, twice the work
-            response = await client.post(self.path, body=self.body(request), cast_to=httpx2.Response)
+            try:
+                response = await client.post(self.path, body=self.body(request), cast_to=httpx2.Response)
+            except Exception as error:
+                headers = getattr(getattr(error, "response", None), "headers", headers)
+                raise
             headers = response.headers
             return self.parse(response.content)
 

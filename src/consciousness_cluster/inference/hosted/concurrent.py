@@ -9,7 +9,7 @@ import logging
 import random
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -189,21 +189,21 @@ class _Run:
             self.limits.answered(tokens, self.provider.allowances(headers))
             self.arrived.append((asked.request, outcome))
         else:
-            self._failed(asked, outcome, started)
+            self._failed(asked, outcome, started, headers)
 
-    def _failed(self, asked: Asked, failure: Failure, started: float) -> None:
+    def _failed(self, asked: Asked, failure: Failure, started: float, headers: Mapping[str, str]) -> None:
         if failure.maybe_paid:
             self.endpoint.lost.append(asked.request)
         if failure.kind == "fatal":
             self.problem = self.problem or failure.words
         elif failure.kind == "limited":
-            self._wait(asked, failure, started)
+            self._wait(asked, failure, started, headers)
         else:
             self._try_again(asked, failure)
 
-    def _wait(self, asked: Asked, failure: Failure, started: float) -> None:
+    def _wait(self, asked: Asked, failure: Failure, started: float, headers: Mapping[str, str]) -> None:
         now, patience = time.monotonic(), self.endpoint.patience
-        pause = self.limits.limited(started, failure.wait)
+        pause = self.limits.limited(started, failure.wait, self.provider.allowances(headers))
         alone = self.limits.in_flight <= 1
         if pause > patience or (alone and now + pause > self.last_answer + patience):
             since = now - self.last_answer

@@ -54,6 +54,7 @@ class Limits:
         self._cuts = 0  # since the last answer
         self._opens = float("-inf")
         self._next, self._interval = float("-inf"), 0.0
+        self._paces: dict[bool, float] = {}  # seconds per request that the allowances of requests and of tokens leave
         self._tokens = 0.0  # that one call usually takes
 
     def wait(self) -> float | None:
@@ -93,13 +94,20 @@ class Limits:
         return self._opens - now
 
     def _pace(self, allowances: Iterable[Allowance]) -> None:
-        interval = 0.0
+        """Learn the pace of each allowance; one of which nothing is said now keeps the pace that it had."""
+        paces: dict[bool, float] = {}
         for allowance in allowances:
             need = max(1.0, self._tokens) if allowance.tokens else 1.0
-            if allowance.remaining >= need * self.allowed or allowance.reset <= 0:
+            if allowance.remaining >= need * self.allowed:
+                pace = 0.0
+            elif allowance.reset <= 0:
+                continue  # nearly used up, and not said how fast it is refilled
+            elif allowance.limit is not None and allowance.limit > allowance.remaining:
+                pace = need * allowance.reset / (allowance.limit - allowance.remaining)
+            else:
+                if allowance.remaining < need:
+                    self._opens = max(self._opens, self._clock() + min(allowance.reset, LONGEST_PAUSE))
                 continue
-            if allowance.limit is not None and allowance.limit > allowance.remaining:
-                interval = max(interval, need * allowance.reset / (allowance.limit - allowance.remaining))
-            elif allowance.remaining < need:
-                self._opens = max(self._opens, self._clock() + min(allowance.reset, LONGEST_PAUSE))
-        self._interval = min(interval, LONGEST_PAUSE)
+            paces[allowance.tokens] = max(paces.get(allowance.tokens, 0.0), pace)
+        self._paces |= paces
+        self._interval = min(max(self._paces.values(), default=0.0), LONGEST_PAUSE)

@@ -7,6 +7,7 @@ import pytest
 from consciousness_cluster.core.errors import EndpointError
 from consciousness_cluster.inference.complete import complete
 from consciousness_cluster.inference.hosted import concurrent
+from consciousness_cluster.inference.hosted.rate_limiter import START, Limits
 from unit.budget.accounts import account
 
 VERDICT = {
@@ -59,10 +60,32 @@ def test_every_passing_fault_is_asked_again_and_what_may_have_been_paid_is_count
     assert len(hosted.paid()) == 46, "what is in the store is not asked again"
 
 
-def test_concurrency_shrinks_to_what_the_provider_takes(hosted):
+def test_concurrency_shrinks_to_what_the_provider_takes(hosted, monkeypatch):
+    seen = []
+
+    class Watched(Limits):
+        def start(self):
+            seen.append((self.in_flight, int(self.allowed)))
+            return super().start()
+
+    monkeypatch.setattr(concurrent, "Limits", Watched)
     hosted.fake.set(max_in_flight=4, latency=0.005)
-    hosted.ask(hosted.requests(60), concurrency=50)
-    assert len(hosted.paid()) == 60
+    hosted.ask(hosted.requests(120), concurrency=50)
+    assert len(hosted.paid()) == 120
+    assert max(in_flight for in_flight, _ in seen) >= START - 1, "it began with more than the provider takes"
+    later = seen[len(seen) // 2 :]
+    assert max(in_flight for in_flight, _ in later) < START / 2
+    refused = hosted.fake.load()["answered"] - 120
+    assert refused < 60, "a pace that does not shrink is refused most of the time"
+
+
+def test_what_a_refusal_says_about_limits_is_learnt(hosted, monkeypatch):
+    learnt = []
+    monkeypatch.setattr(Limits, "_pace", lambda _, allowances: learnt.append(list(allowances)))
+    hosted.fake.fault("rate_limit", retry_after=0.01)
+    hosted.ask(hosted.requests(1))
+    (refusal,), (answer,) = learnt
+    assert (refusal.remaining, answer.remaining) == (0, 9_999)
 
 
 @pytest.mark.parametrize(

@@ -77,6 +77,41 @@ def test_a_nearly_used_allowance_sets_the_pace_at_which_it_is_refilled(clock):
     assert limits.wait() == 0
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        [],
+        [Allowance(tokens=False, limit=None, remaining=0, reset=0.0)],  # what Anthropic says without a reset
+        [Allowance(tokens=True, limit=60_000, remaining=59_000, reset=0.1)],
+        [Allowance(tokens=False, limit=None, remaining=0, reset=2.0)],
+    ],
+)
+def test_a_refusal_does_not_make_the_learnt_pace_forgotten(clock, said):
+    limits = Limits(10, clock)
+    limits.answered(10, [Allowance(tokens=False, limit=100, remaining=1, reset=62.37)])
+    limits.limited(limits.start(), 2.0, said)
+    limits.end()
+    clock.now += 2
+    assert limits.wait() == 0
+    limits.start()
+    limits.end()
+    assert limits.wait() == pytest.approx(0.63)
+    limits.answered(10, said[:1] if said and said[0].tokens else [])
+    assert limits.wait() == pytest.approx(0.63), "an answer that says nothing of it neither"
+    limits.answered(10, [Allowance(tokens=False, limit=100, remaining=90, reset=5.0)])
+    assert limits.wait() == 0
+
+
+def test_a_refusal_teaches_the_pace(clock):
+    limits = Limits(10, clock)
+    limits.limited(limits.start(), 2.0, [Allowance(tokens=False, limit=100, remaining=0, reset=60.0)])
+    limits.end()
+    clock.now += 2
+    limits.start()
+    limits.end()
+    assert limits.wait() == pytest.approx(0.6)
+
+
 def test_tokens_count_as_much_as_a_call_takes(clock):
     limits = Limits(10, clock)
     limits.answered(1000, [Allowance(tokens=True, limit=60_000, remaining=500, reset=59.5)])
