@@ -64,7 +64,7 @@ coverage: $(VENV)/installed
 	$(BIN)/python -m pytest -n auto tests/unit --cov=src/consciousness_cluster --cov-report=term:skip-covered
 
 docs: $(VENV)/installed
-	PYTHONPATH=src $(BIN)/python docs/numbers.py results/miniature
+	PYTHONPATH=src $(BIN)/python docs/fill_numbers.py results/miniature
 
 vllm: $(VENV)/installed $(VLLM)/installed
 

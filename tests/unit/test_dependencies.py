@@ -25,6 +25,7 @@ OWN = {
     "slurm",
     "browser",
     "tests",
+    "fill_numbers",
 }
 OPTIONAL = {"tinker", "vllm", "playwright"}
 """Imported where an environment of its own has it."""

@@ -1,0 +1,52 @@
+"""README and docs: links lead somewhere, numbers are those that were written from tables, the README stays short."""
+
+import csv
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / "docs"))
+from fill_numbers import MARKED, PAGES, fill  # noqa: E402
+
+LINKED = [
+    *PAGES,
+    *(ROOT / name for name in ("CONTRIBUTING.md", "AGENTS.md", "benchmarks/README.md", "results/README.md")),
+]
+
+
+def anchors(page):
+    """The anchors of a page's headings, as they are made on the usual hosts."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", LINKED, ids=lambda page: page.name)
+def test_relative_links_and_anchors_lead_somewhere(page):
+    text = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if re.match(r"[a-z]+:", target):
+            continue
+        path, _, anchor = target.partition("#")
+        file = (page.parent / path).resolve() if path else page
+        assert file.exists(), target
+        assert not anchor or anchor in anchors(file), target
+
+
+def test_the_numbers_of_the_pages_are_those_that_were_written_from_tables():
+    with open(ROOT / "docs" / "numbers.csv", encoding="utf-8", newline="") as file:
+        written = {row["name"]: row["value"] for row in csv.DictReader(file)}
+    marked = [match for page in PAGES for match in MARKED.findall(page.read_text())]
+    assert len(marked) > 15
+    assert {name: value for name, value in marked} == {name: written[name] for name, _ in marked}
+
+
+def test_an_unknown_number_is_an_error():
+    with pytest.raises(KeyError):
+        fill("<!--n:nothing-->1<!--/n-->", {})
+
+
+def test_the_readme_is_short():
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 150
