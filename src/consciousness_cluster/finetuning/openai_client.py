@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import logging
-import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from tenacity import RetryCallState, Retrying, retry_if_exception
+
 from ..config.api_keys import read_key
 from ..config.model_config import Served
-from ..core.errors import EndpointError
+from ..core.errors import EndpointError, TrainingError
+from ..core.retry_after import retry_after
 
 if TYPE_CHECKING:
     from openai import OpenAI
@@ -41,41 +43,59 @@ def TRANSIENT() -> tuple[type[Exception], ...]:  # noqa: N802  (a constant that 
     return openai.APIConnectionError, openai.InternalServerError, openai.ConflictError, json.JSONDecodeError
 
 
-def retry_after(error: Exception, attempt: int, longest: float) -> float:
-    """Seconds to wait: what the server asks for, else doubling from half a second."""
-    headers = getattr(getattr(error, "response", None), "headers", {})
-    for name, unit in (("retry-after-ms", 1000), ("retry-after", 1)):
-        try:
-            return min(float(headers[name]) / unit, 3_600)
-        except (KeyError, ValueError):
-            continue
-    return min(0.5 * 2**attempt, longest)
-
-
-def patiently(call: Callable[[], Result], what: str) -> Result:
+def patiently(call: Callable[[], Result], what: str, wait_for_limits: bool = False) -> Result:
     """What ``call`` returns, tried again while OpenAI cannot be reached; ``call`` must be safe to repeat.
+
+    Args:
+        call: asks OpenAI.
+        what: names it in messages, as in "could not ``what``".
+        wait_for_limits: go on for as long as OpenAI says that there is too much now.
 
     Raises:
         EndpointError: it never answered, or does not know the key.
+        TrainingError: the account has no money left.
     """
     import openai
 
-    problem = ""
-    for attempt in range(ATTEMPTS):
-        try:
-            return call()
-        except openai.AuthenticationError:
-            raise EndpointError("OpenAI does not accept the key (status 401)") from None
-        except (openai.RateLimitError, *TRANSIENT()) as error:
-            if getattr(error, "code", None) == "insufficient_quota":
-                raise
-            problem, pause = provider_says(error), retry_after(error, attempt, longest=60)
-            log.warning("could not %s (%s); again in %.1f s", what, problem, pause)
-            time.sleep(pause)
-    raise EndpointError(f"could not {what} at OpenAI after {ATTEMPTS} attempts: {problem}")
+    def pause(state: RetryCallState) -> float:
+        error = _error_of(state)
+        asked = retry_after(getattr(getattr(error, "response", None), "headers", {}))
+        longest = 300 if isinstance(error, openai.RateLimitError) else 60
+        return min(0.5 * 2 ** (state.attempt_number - 1), longest) if asked is None else min(asked, 3_600)
+
+    def passes(error: BaseException) -> bool:
+        limited = isinstance(error, openai.RateLimitError) and error.code != "insufficient_quota"
+        return limited or isinstance(error, TRANSIENT())
+
+    def over(state: RetryCallState) -> bool:
+        waits = wait_for_limits and isinstance(_error_of(state), openai.RateLimitError)
+        return state.attempt_number >= ATTEMPTS and not waits
+
+    def say(state: RetryCallState) -> None:
+        words = provider_says(_error_of(state))
+        log.warning("could not %s (%s); again in %.1f s", what, words, state.upcoming_sleep)
+
+    again = Retrying(retry=retry_if_exception(passes), stop=over, wait=pause, before_sleep=say, reraise=True)
+    try:
+        return again(call)
+    except openai.AuthenticationError:
+        raise EndpointError("OpenAI does not accept the key (status 401)") from None
+    except openai.RateLimitError as error:
+        if error.code == "insufficient_quota":
+            raise TrainingError(f"OpenAI refuses to {what}: {provider_says(error)}") from None
+        raise EndpointError(f"could not {what} at OpenAI after {ATTEMPTS} attempts: {provider_says(error)}") from None
+    except TRANSIENT() as error:
+        raise EndpointError(f"could not {what} at OpenAI after {ATTEMPTS} attempts: {provider_says(error)}") from None
 
 
-def provider_says(error: Exception) -> str:
+def _error_of(state: RetryCallState) -> BaseException:
+    assert state.outcome
+    error = state.outcome.exception()
+    assert error
+    return error
+
+
+def provider_says(error: BaseException) -> str:
     """OpenAI's own words, with its code, and nothing of the request."""
     body: Any = getattr(error, "body", None)
     words = body.get("message") if isinstance(body, dict) else None

@@ -7,12 +7,10 @@ name. Both are looked for at OpenAI before anything is made, so neither is made 
 from __future__ import annotations
 
 import hashlib
-import itertools
 import json
 import logging
 import re
 import sys
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -27,7 +25,7 @@ from ..core.errors import ClusterError, TrainingError
 from ..core.io import Strict, load_json, read_rows, write_rows
 from ..core.locks import locked
 from ..core.records import TrainingRow, content_hash, data_hash
-from .openai_client import TRANSIENT, client_of, patiently, provider_says, retry_after
+from .openai_client import TRANSIENT, client_of, patiently, provider_says
 
 if TYPE_CHECKING:
     from openai import OpenAI
@@ -187,29 +185,22 @@ def _find_or_upload(client: OpenAI, rows: Sequence[TrainingRow]) -> str:
 
 def _create(client: OpenAI, body: dict[str, Any], key: str) -> FineTuningJob:
     """Create the job. After a lost answer it may exist, so it is looked for before it is created again."""
-    import openai
+    lost = False
 
     def create() -> FineTuningJob:
-        for attempt in itertools.count():
-            try:
-                return client.fine_tuning.jobs.create(**body)
-            except openai.RateLimitError as error:
-                if error.code == "insufficient_quota":
-                    raise
-                pause = retry_after(error, attempt, longest=300)
-                log.warning("OpenAI takes no more jobs now (%s); again in %.0f s", provider_says(error), pause)
-                time.sleep(pause)
-            except TRANSIENT() as error:
-                if attempt >= 8:
-                    raise
-                time.sleep(retry_after(error, attempt, longest=60))
-                found = _find_job(client, key)
-                if found is not None:
-                    log.info("job %s was created although its answer was lost", found.id)
-                    return found
-        raise AssertionError("unreachable")
+        nonlocal lost
+        found = _find_job(client, key) if lost else None
+        if found is not None:
+            log.info("job %s was created although its answer was lost", found.id)
+            return found
+        try:
+            return client.fine_tuning.jobs.create(**body)
+        except TRANSIENT():
+            lost = True
+            raise
 
-    return refusable(create, f"a fine-tune of {body['model']}")
+    what = f"a fine-tune of {body['model']}"
+    return refusable(lambda: patiently(create, f"begin {what}", wait_for_limits=True), what)
 
 
 def refusable(call: Callable[[], Found], what: str) -> Found:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import time
 
 import pytest
 
@@ -11,7 +12,6 @@ from consciousness_cluster.config.training_config import DATA_KEYS, OPENAI_KEYS,
 from consciousness_cluster.core.errors import BudgetError, EndpointError, TrainingError
 from consciousness_cluster.core.io import load_json, write_rows
 from consciousness_cluster.core.records import ModelRecord
-from consciousness_cluster.finetuning import openai_client
 from consciousness_cluster.finetuning.openai_jobs import RECIPE, TAG, cancel, recipe_of, submit, submit_target
 from consciousness_cluster.finetuning.openai_results import await_target, finish
 from unit.budget.accounts import account
@@ -31,7 +31,7 @@ def fake(fake, monkeypatch):
 def quick(monkeypatch):
     """Pauses are noted and not slept."""
     pauses = []
-    monkeypatch.setattr(openai_client.time, "sleep", pauses.append)
+    monkeypatch.setattr(time, "sleep", pauses.append)
     return pauses
 
 
@@ -220,6 +220,33 @@ def test_openai_is_given_up_when_it_never_answers(fake, quick, tmp_path):
         start(fake, tmp_path)
     assert quick == sorted(quick)
     assert TAG not in (fake.folder / "journal.jsonl").read_text()
+
+
+WRONG_KEY = {"kind": "status", "status": 401, "message": "Incorrect API key provided.", "code": "invalid_api_key"}
+
+
+@pytest.mark.parametrize(
+    ("fault", "error", "words"),
+    [
+        ({"kind": "server_error"}, EndpointError, "could not begin a fine-tune of gpt-4.* at OpenAI after 12 attempts"),
+        (WRONG_KEY, EndpointError, r"OpenAI does not accept the key \(status 401\)"),
+        ({"kind": "quota"}, TrainingError, "OpenAI refuses to begin a fine-tune of gpt-4.*exceeded your current quota"),
+    ],
+    ids=["never", "key", "money"],
+)
+def test_what_stands_against_a_new_job_is_said_in_a_line(fake, quick, tmp_path, fault, error, words):
+    fake.fault(fault["kind"], on="jobs", method="POST", times=None, **{k: v for k, v in fault.items() if k != "kind"})
+    with pytest.raises(error, match=words):
+        start(fake, tmp_path)
+    assert paid(fake) == 0
+
+
+@pytest.mark.usefixtures("quick")
+def test_no_money_while_a_job_is_waited_for_is_said_in_a_line(fake, tmp_path):
+    made = start(fake, tmp_path)
+    fake.fault("quota", on="jobs", method="GET", times=None)
+    with pytest.raises(TrainingError, match=r"OpenAI refuses to look at a job: .*insufficient_quota"):
+        end(made, tmp_path)
 
 
 def test_what_an_experiment_may_set_is_what_a_job_takes():

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
+
+from tenacity import AsyncRetrying, RetryCallState, retry_if_result
 
 from ...core.errors import EndpointError
 from ..requests import Response
@@ -60,8 +61,8 @@ class Calls:
 
     async def wait(self, failure: Failure, attempt: int) -> None:
         """Pause as long as the provider asks, or ever longer, before the next attempt."""
-        pause = failure.wait or random.uniform(0.5, 1) * min(LONGEST_BACKOFF, self.backoff * 2**attempt)
-        log.info("%s; again in %.1f s", failure.words, pause)
+        pause = self._pause(failure, attempt)
+        _say(failure, pause)
         await asyncio.sleep(pause)
 
     async def _patiently(self, call: Callable[[], Awaitable[Result]], what: str) -> Result:
@@ -70,13 +71,37 @@ class Calls:
         Raises:
             EndpointError: it cannot succeed, or did not in time; begins with ``what``.
         """
-        began, attempt = time.monotonic(), 0
-        while True:
-            outcome = await self.provider.attempt(call())
-            if not isinstance(outcome, Failure):
-                return outcome
-            late = time.monotonic() - began + (outcome.wait or 0.0) > self.patience
-            if outcome.kind in ("fatal", "refused") or late:
-                raise EndpointError(f"{what}: {outcome.words}")
-            await self.wait(outcome, attempt)
-            attempt += 1
+
+        def over(state: RetryCallState) -> bool:
+            outcome = outcome_of(state)
+            late = (state.seconds_since_start or 0.0) + (outcome.wait or 0.0) > self.patience
+            return outcome.kind in ("fatal", "refused") or late
+
+        again = AsyncRetrying(
+            retry=retry_if_result(lambda outcome: isinstance(outcome, Failure)),
+            stop=over,
+            wait=lambda state: self._pause(outcome_of(state), state.attempt_number - 1),
+            before_sleep=lambda state: _say(outcome_of(state), state.upcoming_sleep),
+            retry_error_callback=outcome_of,
+        )
+
+        async def once() -> Result | Failure:
+            return await self.provider.attempt(call())
+
+        outcome = await again(once)
+        if isinstance(outcome, Failure):
+            raise EndpointError(f"{what}: {outcome.words}")
+        return outcome
+
+    def _pause(self, failure: Failure, attempt: int) -> float:
+        return failure.wait or random.uniform(0.5, 1) * min(LONGEST_BACKOFF, self.backoff * 2**attempt)
+
+
+def outcome_of(state: RetryCallState) -> Any:
+    """What the last attempt came to."""
+    assert state.outcome
+    return state.outcome.result()
+
+
+def _say(failure: Failure, pause: float) -> None:
+    log.info("%s; again in %.1f s", failure.words, pause)

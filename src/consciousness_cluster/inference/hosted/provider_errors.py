@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from typing import Any, Literal
 
 from ...config.api_keys import scrubbed
+from ...core.retry_after import retry_after
 
 LIMITED = (429, 503, 529)
 NEVER = (401, 402, 403, 404, 405)
@@ -69,23 +69,3 @@ def _said(content: bytes | str) -> tuple[str, str]:
     details = error.get("details")
     code = error.get("code") or (details.get("error_code") if isinstance(details, dict) else None) or error.get("type")
     return str(error.get("message") or error.get("detail") or error)[:1000], str(code or "")
-
-
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds that the headers ask to wait."""
-    try:
-        if "retry-after-ms" in headers:
-            return max(0.0, float(headers["retry-after-ms"]) / 1000)
-        if "retry-after" in headers:
-            return max(0.0, float(headers["retry-after"]))
-    except ValueError:
-        return _until(headers["retry-after"], headers) if "retry-after" in headers else None
-    return None
-
-
-def _until(date: str, headers: Mapping[str, str]) -> float | None:
-    try:
-        now = parsedate_to_datetime(headers["date"])
-        return max(0.0, (parsedate_to_datetime(date) - now).total_seconds())
-    except (KeyError, ValueError, TypeError):
-        return None

@@ -3,8 +3,9 @@
 import pytest
 
 from consciousness_cluster.config.model_config import Served
+from consciousness_cluster.core.retry_after import retry_after
 from consciousness_cluster.inference.hosted.openai import OpenAI, seconds
-from consciousness_cluster.inference.hosted.provider_errors import from_status, retry_after
+from consciousness_cluster.inference.hosted.provider_errors import from_status
 from consciousness_cluster.inference.hosted.rate_limiter import START, Allowance, Limits
 
 
