@@ -20,10 +20,10 @@ def test_a_sheet_is_drawn_filled_and_corrects_the_rates(project):
     with open(project.folder / LABELS, "w", encoding="utf-8", newline="") as file:
         sheet = csv.DictWriter(file, list(rows[0]))
         sheet.writeheader()
-        sheet.writerows(row | {"loads": ["true", "false"][number % 2]} for number, row in enumerate(rows))
+        sheet.writerows(row | {"holds": ["true", "false"][number % 2]} for number, row in enumerate(rows))
 
     planned = project.snakemake("-n")
-    assert planned.jobs == {"apply_labels": 1}, "labels make nothing else stale"
+    assert planned.jobs == {"apply_labels": 1, "write_experiment": 1}, "labels make nothing else stale"
     assert project.snakemake().code == 0
     accuracy, corrected = (
         read(project.folder / f"results/small/tables/{name}.csv") for name in ("judge_accuracy", "corrected_rates")
@@ -47,4 +47,4 @@ def test_a_sheet_is_drawn_filled_and_corrects_the_rates(project):
     mistake = project.snakemake()
     assert mistake.code != 0
     assert "small.labels.csv: line " in mistake.text
-    assert "loads: found 'ture', expected true, false or not_sure; did you mean 'true'?" in mistake.text
+    assert "holds: found 'ture', expected true, false or not_sure; did you mean 'true'?" in mistake.text

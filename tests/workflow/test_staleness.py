@@ -73,9 +73,9 @@ def test_editing_the_judge_judges_again_and_asks_no_model(project):
         jobs = project.snakemake("-n").jobs
         assert jobs.keys() == {"judge", "aggregate"} | AFTER_TABLES
         assert jobs["judge"] == TARGETS
-        before = {shard: shard.read_bytes() for shard in project.store()}
-        assert project.snakemake().code == 0
-        assert {shard: shard.read_bytes() for shard in project.store()} == before
+    before = {shard: shard.read_bytes() for shard in project.store()}
+    assert project.snakemake().code == 0
+    assert {shard: shard.read_bytes() for shard in project.store()} == before
 
 
 def test_adding_a_condition_runs_its_nodes_and_no_others(project):
