@@ -277,29 +277,3 @@ def test_every_rule_is_run_by_some_test(finished):
         rules |= set(re.findall(r"^\s*use rule \w+ as (\w+) with:", file.read_text(), re.MULTILINE))
     not_run = rules - finished.run.jobs.keys() - elsewhere.keys() - {"all", "ablations"}
     assert not not_run, f"rules without a workflow test: {sorted(not_run)}"
-
-
-@pytest.mark.parametrize(
-    "command",
-    [
-        ["ruff", "check", "."],
-        ["ruff", "format", "--check", "."],
-        ["snakefmt", "--check", "Snakefile", "rules"],
-        ["snakemake", "--lint"],
-    ],
-    ids=["ruff check", "ruff format", "snakefmt", "snakemake lint"],
-)
-def test_style(command):
-    done = subprocess.run([BIN / command[0], *command[1:]], cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
-def test_the_library_never_imports_snakemake_and_no_stage_a_later_one():
-    stages = ["synthesis", "finetuning", "sampling", "auditing", "judging", "aggregation", "reporting"]
-    for file in (ROOT / "src").rglob("*.py"):
-        text = file.read_text()
-        assert not re.search(r"^\s*(import|from) snakemake", text, re.MULTILINE), file
-        stage = file.relative_to(ROOT / "src/consciousness_cluster").parts[0]
-        if stage in stages:
-            later = "|".join(other for other in stages if other != stage)
-            assert not re.search(rf"^\s*from \.\.({later})\b", text, re.MULTILINE), f"{file} imports another stage"

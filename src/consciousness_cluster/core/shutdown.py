@@ -21,18 +21,18 @@ LONGEST = 120.0
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
-_wanted = threading.Event()
+_requested = threading.Event()
 _busy = threading.RLock()
 
 
-def is_wanted() -> bool:
+def is_requested() -> bool:
     """Whether this process has to end: what costs money is not begun any more."""
-    return _wanted.is_set()
+    return _requested.is_set()
 
 
 @contextmanager
-def put_off() -> Iterator[None]:
-    """Put the end off while this block runs; the block looks at `is_wanted` and then comes to its end itself.
+def deferred() -> Iterator[None]:
+    """Put the end off while this block runs; the block looks at `is_requested` and then comes to its end itself.
 
     Once the end is wanted, the block must raise: it is what ends the process, with everything cleaned up. A second
     signal works as if there were no such block.
@@ -43,13 +43,13 @@ def put_off() -> Iterator[None]:
         yield
     finally:
         _restore(before)
-        if not is_wanted():
+        if not is_requested():
             _busy.release()
 
 
 def end() -> NoReturn:
-    """End this process: now, or when a block of `put_off` has ended."""
-    _wanted.set()
+    """End this process: now, or when a block of `deferred` has ended."""
+    _requested.set()
     _busy.acquire(timeout=LONGEST)
     os._exit(1)
 
@@ -60,7 +60,7 @@ def _listen() -> dict[signal.Signals, Any]:
     before: dict[signal.Signals, Any] = {}
 
     def want(*_: object) -> None:
-        _wanted.set()
+        _requested.set()
         _restore(before)
 
     before |= {number: signal.signal(number, want) for number in SIGNALS}

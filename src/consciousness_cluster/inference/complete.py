@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 
 from ..core.progress import Progress
-from .leases import Claims
+from .leases import RequestLeases
 from .requests import Endpoint, Payer, Request, Response
 from .store import Store
 
@@ -53,7 +53,7 @@ def complete(
     lost = getattr(endpoint, "lost", [])
     spending = account.spending(endpoint.model, len(requests), known, lost) if account else _Unpaid(lost)
     with spending as paying, Progress(len(missing), what) as progress:
-        claims, pause = Claims(store.path.parent / "claims" / store.path.stem), FIRST_LOOK
+        claims, pause = RequestLeases(store.path.parent / "claims" / store.path.stem), FIRST_LOOK
         while missing:
             with claims.claimed(missing) as mine:
                 store.refresh()  # whoever had claimed one of these has stored it

@@ -12,8 +12,8 @@ from ..core.locks import Lease, is_held, locked
 from .requests import Request
 
 
-class Claims:
-    """Claims on requests of one model, one file per process that asks; it holds while that process lives.
+class RequestLeases:
+    """Leases on requests of one model, one file per process that asks; it holds while that process lives.
 
     Args:
         folder: they lie here.

@@ -13,7 +13,7 @@ from typing import Any
 
 from ..config.model_config import Engine
 from ..core.errors import EndpointError
-from .hosted.concurrent import LiveEndpoint
+from .hosted.concurrent import ConcurrentEndpoint
 from .hosted.vllm_client import Vllm
 from .requests import Request, Response
 from .transformers import chat_of, encode, end_tokens
@@ -56,7 +56,7 @@ class VllmEndpoint:
             server.serve(self.model, adapter)
         # samples of one prompt side by side: its tokens are computed once, then found in the prefix cache
         ordered = sorted(requests, key=lambda request: prompts[chat_of(request)])
-        yield from LiveEndpoint(str(base), Vllm(server, self.model, tokenizer, ends, prompts)).answer(ordered)
+        yield from ConcurrentEndpoint(str(base), Vllm(server, self.model, tokenizer, ends, prompts)).answer(ordered)
 
 
 def _tokenizer(base: Path) -> tuple[Any, list[int]]:

@@ -30,6 +30,30 @@ def test_balanced_cells_give_the_textbook_variance_and_freedom():
     assert found.df == pytest.approx(expected**2 / (terms**2 / [3, 6, 18]).sum())
 
 
+PENICILLIN = [
+    "27 27 25 26 25 24 24 26 24 24 26 25 26 26 26 25 25 25 24 26 25 25 24 24",
+    "23 23 21 23 22 22 20 22 21 21 23 22 24 23 23 22 21 22 21 23 21 22 21 21",
+    "26 26 25 25 26 25 23 26 24 24 26 26 26 26 25 25 24 24 23 26 24 25 24 24",
+    "23 23 24 23 22 23 21 24 22 23 24 24 24 23 24 23 23 23 21 24 22 22 22 22",
+    "23 23 24 23 23 22 22 24 22 22 24 24 25 23 24 23 23 23 21 24 22 22 24 21",
+    "21 21 20 20 20 19 19 21 20 19 21 20 22 20 22 20 20 19 19 21 18 20 19 18",
+]
+"""Inhibition zones in mm of 6 samples (rows) on 24 plates: Davies and Goldsmith, Statistical Methods in Research and
+Production (1972), as the dataset ``Penicillin`` of the R package lme4 has it."""
+
+
+def test_a_published_crossed_design_gives_what_a_mixed_model_gives():
+    """lme4 1.1.31 on ``diameter ~ 1 + (1|plate) + (1|sample)``; in a balanced design REML agrees with mean squares."""
+    y = np.array([row.split() for row in PENICILLIN], dtype=float)
+    found = crossed_rates([y], np.zeros(24, dtype=int))
+    assert found.estimate == pytest.approx(22.97222, abs=1e-5)
+    assert found.variance**0.5 == pytest.approx(0.8086, abs=5e-5)
+    plate, sample, residual = 0.71691, 3.73109, 0.30242
+    assert found.seed == pytest.approx(sample / 6 + residual / 144, rel=1e-4)
+    assert found.prompt == pytest.approx(plate / 24 + residual / 144, rel=1e-4)
+    assert found.cell == pytest.approx(residual / 144, rel=1e-4)
+
+
 def test_a_negative_component_does_not_shorten_the_interval():
     y = np.array([[0.0, 1.0], [1.0, 0.0]])  # pure interaction: both main effects are 0
     found = crossed_rates([y], np.zeros(2, dtype=int))

@@ -14,7 +14,7 @@ from consciousness_cluster.core import lock_probe, locks
 from consciousness_cluster.core.errors import ClusterError
 from consciousness_cluster.core.lock_probe import choose_locks, flock_problem
 from consciousness_cluster.core.locks import LOCKS, Lease, is_held, locked
-from consciousness_cluster.inference.leases import Claims
+from consciousness_cluster.inference.leases import RequestLeases
 from consciousness_cluster.jobs import run_lock
 from unit.inference.test_store import request
 
@@ -96,10 +96,10 @@ def test_a_lease_is_over_when_its_process_is_killed(tmp_path, start):
 def test_a_claim_of_a_killed_process_is_free_and_one_of_a_living_is_not(tmp_path, start):
     holder = start("claim")
     asked = [request("a"), request("b")]
-    with Claims(tmp_path).claimed(asked) as mine:
+    with RequestLeases(tmp_path).claimed(asked) as mine:
         assert mine == asked[1:]
     kill(holder)
-    with Claims(tmp_path).claimed(asked) as mine:
+    with RequestLeases(tmp_path).claimed(asked) as mine:
         assert mine == asked
     assert not list(tmp_path.glob("*.json*"))
 
@@ -232,7 +232,7 @@ def hold(what, folder):
         os.environ[run_lock.RUN] = "its name"
         run_lock.hold_run_lock(folder)
     elif what == "claim":
-        held.append(Claims(folder).claimed([request("a")]))
+        held.append(RequestLeases(folder).claimed([request("a")]))
         held[0].__enter__()
     elif what == "reservation":
         ledger = Ledger(folder, "e")

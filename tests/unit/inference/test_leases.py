@@ -11,7 +11,7 @@ import pytest
 
 from consciousness_cluster.core.errors import EndpointError
 from consciousness_cluster.inference.complete import complete
-from consciousness_cluster.inference.leases import Claims
+from consciousness_cluster.inference.leases import RequestLeases
 from consciousness_cluster.inference.store import Store
 from unit.inference.fakes import CountingEndpoint
 from unit.inference.test_store import request
@@ -80,11 +80,11 @@ def test_a_killed_process_claims_nothing(tmp_path):
         stdout=subprocess.PIPE,
     )
     job.stdout.readline()
-    with Claims(tmp_path).claimed([request("a"), request("b")]) as mine:
+    with RequestLeases(tmp_path).claimed([request("a"), request("b")]) as mine:
         assert [r.messages[0].content for r in mine] == ["b"]
     job.send_signal(signal.SIGKILL)
     job.wait()
-    with Claims(tmp_path).claimed([request("a")]) as mine:
+    with RequestLeases(tmp_path).claimed([request("a")]) as mine:
         assert len(mine) == 1
     assert not list(tmp_path.glob("*.json*"))
 
@@ -99,6 +99,6 @@ def test_an_endpoint_that_forgets_a_request_is_not_asked_for_ever(tmp_path):
 if __name__ == "__main__":
     from pathlib import Path
 
-    with Claims(Path(sys.argv[1])).claimed([request("a")]):
+    with RequestLeases(Path(sys.argv[1])).claimed([request("a")]):
         print("claimed", flush=True)
         time.sleep(60)

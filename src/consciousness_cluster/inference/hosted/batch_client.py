@@ -1,4 +1,4 @@
-"""Calls to a batch API: looking, listing and fetching are made until they succeed; handing in is not their business."""
+"""Calls to a batch API: looking, listing and fetching are repeated until they succeed; submitting is elsewhere."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_result
 
 from ...core.errors import EndpointError
 from ..requests import Response
-from .batch_journal import Note
+from .batch_journal import JournalEntry
 from .client import Provider, Submitted, recorded
 from .concurrent import BACKOFF, LONGEST_BACKOFF, PATIENCE
 from .provider_errors import Failure
@@ -25,7 +25,7 @@ Outcomes = list[tuple[str, Response | Failure]]
 
 
 @dataclass
-class Calls:
+class BatchClient:
     """One provider's batches, through one client.
 
     Args:
@@ -50,7 +50,7 @@ class Calls:
         outcomes = await self._patiently(lambda: self.provider.collect(self.client, batch), what)
         return [(key, recorded(outcome)) for key, outcome in outcomes]
 
-    async def candidates(self, note: Note) -> list[str]:
+    async def candidates(self, note: JournalEntry) -> list[str]:
         """Ids of batches that may be the one of ``note``, latest first."""
 
         async def every() -> list[str]:

@@ -10,9 +10,9 @@ from typing import Any
 
 from ...core.errors import EndpointError
 from ..requests import Request, Response
-from .batch_client import Calls, Outcomes
-from .batch_journal import Note, Notes
-from .batch_submission import SETTLE, HandingIn
+from .batch_client import BatchClient, Outcomes
+from .batch_journal import BatchJournal, JournalEntry
+from .batch_submission import SETTLE, BatchSubmission
 from .client import Provider, Submitted
 from .concurrent import BACKOFF, PATIENCE, Answers
 from .provider_errors import Failure
@@ -45,14 +45,14 @@ class BatchEndpoint:
         stored: keys of these that the store already has; asked only about a batch of an earlier run.
         poll: see `POLL`.
         settle: see `handing_in.SETTLE`.
-        backoff, patience: see `Calls`.
+        backoff, patience: see `BatchClient`.
     """
 
     def __init__(
         self,
         model: str,
         provider: Provider,
-        notes: Notes,
+        notes: BatchJournal,
         stored: Callable[[Sequence[Request]], set[str]],
         poll: tuple[float, float] = POLL,
         settle: float = SETTLE,
@@ -98,15 +98,15 @@ class BatchEndpoint:
             raise EndpointError(f"{self.model}: {problem}")
 
     async def _answers(self, client: Any, missing: dict[str, Request]) -> AsyncGenerator[Answers, None]:
-        calls = Calls(self.provider, client, self.backoff, self.patience)
-        desk = HandingIn(calls, self.notes, self.settle)
-        earlier = [note for note in [await desk.found(note) for note in self.notes.about(set(missing))] if note]
+        calls = BatchClient(self.provider, client, self.backoff, self.patience)
+        submission = BatchSubmission(calls, self.notes, self.settle)
+        earlier = [note for note in [await submission.found(note) for note in self.notes.about(set(missing))] if note]
         work, waiting, rounds, pause = _Work(missing), list(earlier), 0, self.full_pause[0]
         while waiting or (missing and rounds < ROUNDS):
             under_way = {request.key for note in waiting for request in note.requests}
             rest = [request for key, request in missing.items() if key not in under_way]
             for start in range(0, len(rest), self.provider.batch_limit):
-                waiting.append(await desk.hand_in(rest[start : start + self.provider.batch_limit]))
+                waiting.append(await submission.hand_in(rest[start : start + self.provider.batch_limit]))
             full = ""
             async for note, state, outcomes in self._ended(calls, waiting):
                 if state.full:
@@ -136,7 +136,9 @@ class BatchEndpoint:
         if work.refused:
             raise EndpointError(f"{len(work.refused)} requests got no answer; the first: {work.refused[0]}")
 
-    async def _ended(self, calls: Calls, waiting: list[Note]) -> AsyncIterator[tuple[Note, Submitted, Outcomes]]:
+    async def _ended(
+        self, calls: BatchClient, waiting: list[JournalEntry]
+    ) -> AsyncIterator[tuple[JournalEntry, Submitted, Outcomes]]:
         """Each batch with its outcomes, when it ends."""
         open_notes, pause = list(waiting), self.poll[0]
         said: dict[str, tuple[str, int]] = {}
@@ -163,7 +165,7 @@ class _Work:
     refused: list[str] = field(default_factory=list)
     words: str = ""
 
-    def sort(self, note: Note, outcomes: Outcomes, known: set[str], lost: list[Request]) -> Answers:
+    def sort(self, note: JournalEntry, outcomes: Outcomes, known: set[str], lost: list[Request]) -> Answers:
         """The answers of an ended batch that the store lacks; what can be answered no more leaves ``missing``."""
         asked = {request.key: request for request in note.requests}
         answers = []

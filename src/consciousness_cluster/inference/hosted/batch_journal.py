@@ -13,7 +13,7 @@ from ...core.records import content_hash
 from ..requests import Request
 
 
-class Note(Strict):
+class JournalEntry(Strict):
     """One batch and all that was asked in it."""
 
     tag: str = Field(description="hash of the request keys, and how often the same were handed in before")
@@ -22,7 +22,7 @@ class Note(Strict):
     requests: list[Request]
 
 
-class Notes:
+class BatchJournal:
     """The notes of one model's batches.
 
     Args:
@@ -32,31 +32,31 @@ class Notes:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def about(self, keys: set[str]) -> list[Note]:
+    def about(self, keys: set[str]) -> list[JournalEntry]:
         """Batches under way that ask any of these requests, oldest first."""
-        notes = [load_json(Note, path) for path in self.folder.glob("*.json")]
+        notes = [load_json(JournalEntry, path) for path in self.folder.glob("*.json")]
         wanted = [note for note in notes if not keys.isdisjoint(request.key for request in note.requests)]
         return sorted(wanted, key=lambda note: note.created)
 
     def ids(self) -> set[str]:
         """Ids of all batches under way."""
-        return {note.batch for path in self.folder.glob("*.json") if (note := load_json(Note, path)).batch}
+        return {note.batch for path in self.folder.glob("*.json") if (note := load_json(JournalEntry, path)).batch}
 
-    def write(self, note: Note) -> Note:
+    def write(self, note: JournalEntry) -> JournalEntry:
         """Keep a note; it is on disk when this returns."""
         write_text(self.path(note), note.model_dump_json() + "\n")
         return note
 
-    def new(self, requests: Iterable[Request], times: int) -> Note:
+    def new(self, requests: Iterable[Request], times: int) -> JournalEntry:
         """A note of a batch that is about to be handed in, for the ``times``-th time after the first."""
         requests = list(requests)
         tag = content_hash(sorted(request.key for request in requests))[:40]
-        return Note(tag=f"{tag}-{times}", created=time.time(), requests=requests)
+        return JournalEntry(tag=f"{tag}-{times}", created=time.time(), requests=requests)
 
-    def path(self, note: Note) -> Path:
+    def path(self, note: JournalEntry) -> Path:
         """Where a note lies."""
         return self.folder / f"{note.tag}.json"
 
-    def drop(self, note: Note) -> None:
+    def drop(self, note: JournalEntry) -> None:
         """Forget a batch whose results are in the store."""
         self.path(note).unlink(missing_ok=True)

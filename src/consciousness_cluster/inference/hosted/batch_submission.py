@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from ...core.errors import EndpointError
 from ..requests import Request, Response
-from .batch_client import Calls
-from .batch_journal import Note, Notes
+from .batch_client import BatchClient
+from .batch_journal import BatchJournal, JournalEntry
 from .concurrent import ATTEMPTS
 from .provider_errors import Failure
 
@@ -24,7 +24,7 @@ LOOK = 5.0
 
 
 @dataclass
-class HandingIn:
+class BatchSubmission:
     """Hands batches of one model in.
 
     Args:
@@ -33,11 +33,11 @@ class HandingIn:
         settle: see `SETTLE`.
     """
 
-    calls: Calls
-    notes: Notes
+    calls: BatchClient
+    notes: BatchJournal
     settle: float = SETTLE
 
-    async def found(self, note: Note) -> Note | None:
+    async def found(self, note: JournalEntry) -> JournalEntry | None:
         """A note with the id of its batch, or None (and no note any more) if it never arrived."""
         if note.batch:
             return note
@@ -52,7 +52,7 @@ class HandingIn:
                 return None
             await asyncio.sleep(max(0.0, self.settle - age) + 0.1)
 
-    async def hand_in(self, requests: list[Request]) -> Note:
+    async def hand_in(self, requests: list[Request]) -> JournalEntry:
         """Hand in a batch of these requests and note it; one that the provider still knows is taken instead.
 
         Raises:
@@ -79,10 +79,10 @@ class HandingIn:
                 raise EndpointError(f"the batch was not taken: {outcome.words}")
             await self.calls.wait(outcome, attempt)
 
-    async def _submit(self, note: Note) -> str:
+    async def _submit(self, note: JournalEntry) -> str:
         return await self.calls.provider.submit(self.calls.client, note.requests, note.tag)
 
-    async def _is_of(self, batch: str, note: Note) -> bool:
+    async def _is_of(self, batch: str, note: JournalEntry) -> bool:
         """Whether a listed batch is this note's: its tag says so, or its results' keys."""
         if self.calls.provider.tags:
             return True

@@ -17,10 +17,10 @@ from ...core import shutdown
 from ...core.errors import EndpointError
 from ...core.progress import SECONDS_BETWEEN_LINES
 from ..requests import Request, Response
-from .batch_journal import Notes
+from .batch_journal import BatchJournal
 from .client import Provider
 from .provider_errors import Failure
-from .rate_limiter import Limits
+from .rate_limiter import RateLimiter
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ class Asked:
     attempts: int = 0
 
 
-class LiveEndpoint:
+class ConcurrentEndpoint:
     """Answers through single calls.
 
     Args:
@@ -61,7 +61,7 @@ class LiveEndpoint:
         self,
         model: str,
         provider: Provider,
-        notes: Notes | None = None,
+        notes: BatchJournal | None = None,
         backoff: float = BACKOFF,
         patience: float = PATIENCE,
     ) -> None:
@@ -83,7 +83,7 @@ class LiveEndpoint:
                     f" same; set `batch: true` to collect it, or delete {self.notes.path(note)} to ask and pay again"
                 )
         client = self.provider.connect()
-        with shutdown.put_off(), asyncio.Runner() as loop:
+        with shutdown.deferred(), asyncio.Runner() as loop:
             run = _Run(self, client, requests)
             try:
                 while not run.over:
@@ -99,13 +99,13 @@ class LiveEndpoint:
 class _Run:
     """What is under way: lives on one event loop, which stands still while the caller stores what it was given."""
 
-    def __init__(self, endpoint: LiveEndpoint, client: Any, requests: Sequence[Request]) -> None:
+    def __init__(self, endpoint: ConcurrentEndpoint, client: Any, requests: Sequence[Request]) -> None:
         self.endpoint, self.provider, self.client = endpoint, endpoint.provider, client
         self.total = len(requests)
         self.fresh = deque(Asked(request) for request in requests)
         self.delayed: list[tuple[float, int, Asked]] = []
         self.number = itertools.count()
-        self.limits = Limits(self.provider.concurrency, start=self.provider.at_first)
+        self.limits = RateLimiter(self.provider.concurrency, start=self.provider.at_first)
         self.tasks: set[asyncio.Task] = set()
         self.timer: asyncio.TimerHandle | None = None
         self.arrived: Answers = []
@@ -122,7 +122,7 @@ class _Run:
 
     async def step(self) -> Answers:
         """Go on for a moment; returns what arrived."""
-        if shutdown.is_wanted() and not self.problem:
+        if shutdown.is_requested() and not self.problem:
             log.info("the run is over: waiting for %d answers that are under way", self.limits.in_flight)
             self.problem = "the run was ended; what was under way is kept"
         self._fill()

@@ -10,9 +10,9 @@ from ..requests import Endpoint, Request
 from ..store import Store, shard
 from .anthropic import Anthropic
 from .batch_endpoint import BatchEndpoint
-from .batch_journal import Notes
+from .batch_journal import BatchJournal
 from .client import Provider
-from .concurrent import LiveEndpoint
+from .concurrent import ConcurrentEndpoint
 from .openai import OpenAI
 
 PROVIDERS: dict[str, type[Provider]] = {"openai": OpenAI, "anthropic": Anthropic}
@@ -30,7 +30,7 @@ def open_hosted(served: Served, model: str, store: str | Path) -> Endpoint:
     """
     provider = PROVIDERS[served.endpoint](served)
     path = shard(store, model)
-    notes = Notes(path.parent / "batches" / path.stem)
+    notes = BatchJournal(path.parent / "batches" / path.stem)
     if served.api and served.api.batch:
 
         def stored(requests: Sequence[Request]) -> set[str]:
@@ -38,4 +38,4 @@ def open_hosted(served: Served, model: str, store: str | Path) -> Endpoint:
             return {request.key for request in requests if answers.get(request)}
 
         return BatchEndpoint(model, provider, notes, stored)
-    return LiveEndpoint(model, provider, notes)
+    return ConcurrentEndpoint(model, provider, notes)

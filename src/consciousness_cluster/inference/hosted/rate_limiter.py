@@ -36,7 +36,7 @@ class Allowance:
     reset: float
 
 
-class Limits:
+class RateLimiter:
     """Says when the next request may start.
 
     Args:

@@ -11,7 +11,7 @@ import pytest
 
 from consciousness_cluster.core.errors import EndpointError
 from consciousness_cluster.inference.complete import complete
-from consciousness_cluster.inference.hosted.batch_journal import Notes
+from consciousness_cluster.inference.hosted.batch_journal import BatchJournal
 from consciousness_cluster.inference.hosted.provider_errors import from_status
 from unit.inference.hosted.asking import at
 
@@ -82,13 +82,13 @@ def test_a_kill_at_any_point_leads_to_no_second_batch(hosted, monkeypatch, when)
             raise Killed
         return note
 
-    write_note = Notes.write
-    monkeypatch.setattr(Notes, "write", write)
+    write_note = BatchJournal.write
+    monkeypatch.setattr(BatchJournal, "write", write)
     with pytest.raises(Killed):
         store_first(endpoint(hosted).answer(requests), hosted.store)
     assert len(batches(hosted)) == (when != "before_handing_in")
     assert len(hosted.store) == (500 if when == "while_collecting" else 0)
-    monkeypatch.setattr(Notes, "write", write_note)
+    monkeypatch.setattr(BatchJournal, "write", write_note)
     ask(hosted, requests)
     assert len(batches(hosted)) == 1
     assert len(hosted.paid()) == len(requests)

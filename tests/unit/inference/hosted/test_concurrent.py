@@ -7,7 +7,7 @@ import pytest
 from consciousness_cluster.core.errors import EndpointError
 from consciousness_cluster.inference.complete import complete
 from consciousness_cluster.inference.hosted import concurrent
-from consciousness_cluster.inference.hosted.rate_limiter import START, Limits
+from consciousness_cluster.inference.hosted.rate_limiter import START, RateLimiter
 from unit.budget.accounts import account
 
 VERDICT = {
@@ -63,12 +63,12 @@ def test_every_passing_fault_is_asked_again_and_what_may_have_been_paid_is_count
 def test_concurrency_shrinks_to_what_the_provider_takes(hosted, monkeypatch):
     seen = []
 
-    class Watched(Limits):
+    class Watched(RateLimiter):
         def start(self):
             seen.append((self.in_flight, int(self.allowed)))
             return super().start()
 
-    monkeypatch.setattr(concurrent, "Limits", Watched)
+    monkeypatch.setattr(concurrent, "RateLimiter", Watched)
     hosted.fake.set(max_in_flight=4, latency=0.005)
     hosted.ask(hosted.requests(120), concurrency=50)
     assert len(hosted.paid()) == 120
@@ -81,7 +81,7 @@ def test_concurrency_shrinks_to_what_the_provider_takes(hosted, monkeypatch):
 
 def test_what_a_refusal_says_about_limits_is_learnt(hosted, monkeypatch):
     learnt = []
-    monkeypatch.setattr(Limits, "_pace", lambda _, allowances: learnt.append(list(allowances)))
+    monkeypatch.setattr(RateLimiter, "_pace", lambda _, allowances: learnt.append(list(allowances)))
     hosted.fake.fault("rate_limit", retry_after=0.01)
     hosted.ask(hosted.requests(1))
     (refusal,), (answer,) = learnt

@@ -6,7 +6,7 @@ from consciousness_cluster.config.model_config import Served
 from consciousness_cluster.core.retry_after import retry_after
 from consciousness_cluster.inference.hosted.openai import OpenAI, seconds
 from consciousness_cluster.inference.hosted.provider_errors import from_status
-from consciousness_cluster.inference.hosted.rate_limiter import START, Allowance, Limits
+from consciousness_cluster.inference.hosted.rate_limiter import START, Allowance, RateLimiter
 
 
 class Clock:
@@ -22,7 +22,7 @@ def clock():
 
 
 def test_concurrency_doubles_every_round_trip_up_to_what_is_allowed(clock):
-    limits = Limits(100, clock)
+    limits = RateLimiter(100, clock)
     for expected in (START, 2 * START, 4 * START, 100, 100):
         started = 0
         while limits.wait() == 0:
@@ -35,7 +35,7 @@ def test_concurrency_doubles_every_round_trip_up_to_what_is_allowed(clock):
 
 
 def test_a_burst_of_refusals_halves_it_once_and_it_grows_slowly_after(clock):
-    limits = Limits(16, clock)
+    limits = RateLimiter(16, clock)
     begun = [limits.start() for _ in range(16)]
     clock.now += 1
     for started in begun:
@@ -48,7 +48,7 @@ def test_a_burst_of_refusals_halves_it_once_and_it_grows_slowly_after(clock):
 
 
 def test_nothing_starts_before_the_time_that_the_provider_named(clock):
-    limits = Limits(10, clock)
+    limits = RateLimiter(10, clock)
     limits.limited(limits.start(), 30.0)
     limits.end()
     assert limits.wait() == pytest.approx(30.0)
@@ -59,7 +59,7 @@ def test_nothing_starts_before_the_time_that_the_provider_named(clock):
 
 
 def test_without_a_named_time_the_pauses_grow(clock):
-    limits, pauses = Limits(10, clock), []
+    limits, pauses = RateLimiter(10, clock), []
     for _ in range(4):
         pauses.append(limits.limited(limits.start(), None))
         limits.end()
@@ -69,7 +69,7 @@ def test_without_a_named_time_the_pauses_grow(clock):
 
 
 def test_a_nearly_used_allowance_sets_the_pace_at_which_it_is_refilled(clock):
-    limits = Limits(10, clock)
+    limits = RateLimiter(10, clock)
     low = Allowance(tokens=False, limit=100, remaining=1, reset=50.0)
     limits.answered(10, [low])
     limits.start()
@@ -88,7 +88,7 @@ def test_a_nearly_used_allowance_sets_the_pace_at_which_it_is_refilled(clock):
     ],
 )
 def test_a_refusal_does_not_make_the_learnt_pace_forgotten(clock, said):
-    limits = Limits(10, clock)
+    limits = RateLimiter(10, clock)
     limits.answered(10, [Allowance(tokens=False, limit=100, remaining=1, reset=62.37)])
     limits.limited(limits.start(), 2.0, said)
     limits.end()
@@ -104,7 +104,7 @@ def test_a_refusal_does_not_make_the_learnt_pace_forgotten(clock, said):
 
 
 def test_a_refusal_teaches_the_pace(clock):
-    limits = Limits(10, clock)
+    limits = RateLimiter(10, clock)
     limits.limited(limits.start(), 2.0, [Allowance(tokens=False, limit=100, remaining=0, reset=60.0)])
     limits.end()
     clock.now += 2
@@ -114,7 +114,7 @@ def test_a_refusal_teaches_the_pace(clock):
 
 
 def test_tokens_count_as_much_as_a_call_takes(clock):
-    limits = Limits(10, clock)
+    limits = RateLimiter(10, clock)
     limits.answered(1000, [Allowance(tokens=True, limit=60_000, remaining=500, reset=59.5)])
     limits.start()
     assert limits.wait() == pytest.approx(1000 * 59.5 / 59_500)
