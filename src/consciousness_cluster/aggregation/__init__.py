@@ -2,5 +2,5 @@
 
 `tables.build_tables` makes every table, `tables.write_tables` writes them, `dictionary.render_dictionary` explains
 every column. The statistics live in `crossed`, `intervals`, `bootstrap`, `contrasts`, `multiplicity`, `variance`
-and `planning`; they know cells of counts (`cells.Cells`), not files.
+and `power`; they know cells of counts (`cells.Cells`), not files.
 """

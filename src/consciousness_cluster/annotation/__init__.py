@@ -1,1 +1,1 @@
-"""Human labels: the sheet that people fill, and what they said."""
+"""Human labels: `sheet` draws what people fill, `labels` reads it."""

@@ -1,1 +1,1 @@
-"""What people ask for by name: preflight, estimate, receipt, headline."""
+"""What people ask for by name: `preflight`, `estimate`, `receipt`, `headline`; `schemas` writes derived files."""

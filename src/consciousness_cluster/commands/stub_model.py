@@ -41,11 +41,11 @@ class StubModel:
             shutil.copyfile(real, copied)
 
     def open(self) -> StubModel:
-        """See `completion.Model`."""
+        """See `inference.requests.Model`."""
         return self
 
     def answer(self, requests: Sequence[Request]) -> Iterator[Answers]:
-        """See `completion.Endpoint`."""
+        """See `inference.requests.Endpoint`."""
         yield [(request, self._response(request)) for request in requests]
 
     def _response(self, request: Request) -> Response:

@@ -1,1 +1,4 @@
-"""Stage 5: a judge reads every sample."""
+"""Stage 5: `judge` lets a judge read every sample.
+
+Judges: `llm_judge`, asked in the words of `questions`, and `lexicon_judge`; `panel` combines several.
+"""

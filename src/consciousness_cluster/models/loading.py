@@ -143,7 +143,7 @@ def load_target(
         adapter: record of a fine-tune; None loads the base alone.
         artifacts: the artifact folder.
         device: default: the first GPU, or the CPU where there is none.
-        experts: who computes adapters of a mixture's experts, see `experts.choose_path`.
+        experts: who computes adapters of a mixture's experts, see `moe_lora.choose_path`.
 
     Raises:
         EndpointError: base or adapter is not there, or the adapter was trained on another base.

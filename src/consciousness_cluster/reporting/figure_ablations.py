@@ -64,7 +64,7 @@ def draw_ablations(
         rates: path of the ablations' `headline.csv` or `rates.csv`.
         rates_by_target: path of the ablations' `rates_by_target.csv`.
         output: path of the figure without its ending.
-        ablations: see `facts.ablation_facts`.
+        ablations: see `ablation_axes.ablation_facts`.
         rule: the declared not_sure rule.
         confidence: the declared confidence level, for the footnote.
         conditions: all conditions of the experiment, so that colours agree with the other figures.

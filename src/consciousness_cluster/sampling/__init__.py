@@ -1,1 +1,1 @@
-"""Stage 3: every target answers every prompt of the battery."""
+"""Stage 3: every target answers every prompt of the battery (`sample`)."""

@@ -1,4 +1,4 @@
-"""Functions that the tests of `running`, `worker` and `pool` run as jobs."""
+"""Functions that the tests of `jobs` run as jobs."""
 
 import os
 import subprocess

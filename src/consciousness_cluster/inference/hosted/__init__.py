@@ -1,1 +1,1 @@
-"""Models behind an HTTP API: single calls, or the provider's batches."""
+"""Models behind an HTTP API: `factory` opens them; `concurrent` makes single calls, `batch_endpoint` uses batches."""

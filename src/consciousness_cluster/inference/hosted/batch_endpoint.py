@@ -44,7 +44,7 @@ class BatchEndpoint:
         notes: what is under way, kept on disk.
         stored: keys of these that the store already has; asked only about a batch of an earlier run.
         poll: see `POLL`.
-        settle: see `handing_in.SETTLE`.
+        settle: see `batch_submission.SETTLE`.
         backoff, patience: see `BatchClient`.
     """
 
