@@ -14,8 +14,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
+from ..core.errors import DataError
 from ..core.io import Strict, cut_torn_line
 from ..core.locks import Lease, is_held, locked
 
@@ -81,7 +82,19 @@ class Ledger:
                 if not row.endswith(b"\n"):
                     break
                 self._position += len(row)
-                self._count(Line.model_validate_json(row))
+                self._count(self._parse(row))
+
+    def _parse(self, row: bytes) -> Line:
+        try:
+            return Line.model_validate_json(row)
+        except ValidationError as error:
+            begin = self._position - len(row)
+            with open(self.path, "rb") as file:
+                number = file.read(begin).count(b"\n") + 1
+            raise DataError(
+                f"{self.path}: line {number} cannot be read ({error.errors()[0]['msg']}); correct or delete it: what it"
+                " says was spent or reserved is then not counted"
+            ) from None
 
     def _count(self, line: Line) -> None:
         self.lines.append(line)

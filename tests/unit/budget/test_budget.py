@@ -8,12 +8,12 @@ import time
 
 import pytest
 
-from consciousness_cluster.budget.ledger import Ledger
+from consciousness_cluster.budget.ledger import Ledger, Line
 from consciousness_cluster.budget.prices import load_prices
 from consciousness_cluster.commands.receipt import receipts
 from consciousness_cluster.config.model_config import Api, Price, Served
 from consciousness_cluster.config.project import served_model
-from consciousness_cluster.core.errors import BudgetError, EndpointError
+from consciousness_cluster.core.errors import BudgetError, DataError, EndpointError
 from consciousness_cluster.inference.complete import complete
 from consciousness_cluster.inference.store import Store
 from unit.budget.accounts import PricedEndpoint, account, requests
@@ -166,3 +166,19 @@ def test_a_local_model_is_free_and_its_answers_are_counted(tmp_path):
     complete(requests(3), PricedEndpoint(), Store(tmp_path / "store", "model"), account=local)
     (row,) = receipts(ledger(tmp_path))
     assert (row.answers, row.usd) == (3, 0.0)
+
+
+@pytest.mark.parametrize("damage", [b'{"job": "a", "kind": "answe\n', b"\x00\x00\n", b"{}\n", b"\xff\n"])
+def test_a_damaged_line_is_named_with_what_to_do(tmp_path, damage):
+    ledger = Ledger(tmp_path, "e")
+    ledger.append(Line(job="a", kind="answers", usd=1.0))
+    with open(ledger.path, "ab") as file:
+        file.write(damage)
+    ledger.append(Line(job="a", kind="answers", usd=2.0))
+    with pytest.raises(DataError, match=r"e\.jsonl: line 2 cannot be read \(.+\); correct or delete it"):
+        Ledger(tmp_path, "e").refresh()
+    lines = ledger.path.read_bytes().splitlines(keepends=True)
+    ledger.path.write_bytes(lines[0] + lines[-1])
+    mended = Ledger(tmp_path, "e")
+    mended.refresh()
+    assert mended.spent == 3.0
