@@ -19,7 +19,8 @@ LINKED = [
 
 def anchors(page):
     """The anchors of a page's headings, as they are made on the usual hosts."""
-    headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    text = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)  # a comment in a code block is no heading
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
