@@ -44,7 +44,7 @@ def complete(
         if request.model != endpoint.model:
             raise ValueError(f"request for model {request.model!r} sent to an endpoint of {endpoint.model!r}")
     store.refresh()
-    missing = list({r.key: r for r in requests if store.get(r) is None}.values())
+    missing = list({r.key: r for r in requests if r not in store}.values())
     known = len(requests) - len(missing)
     log.info("%s: %d requests, %d in the store, %d to ask", what, len(requests), known, len(missing))
     if missing and len(store) and log.isEnabledFor(logging.INFO):
@@ -57,33 +57,27 @@ def complete(
         while missing:
             with claims.claimed(missing) as mine:
                 store.refresh()  # whoever had claimed one of these has stored it
-                mine = [request for request in mine if store.get(request) is None]
+                mine = [request for request in mine if request not in store]
                 while mine:
                     allowed = paying.reserve(mine)
                     for answers in endpoint.answer(allowed):
                         store.append(answers)
                         paying.settle(answers)
                         progress.advance(len(answers))
-                    for request in allowed:
-                        _found(store, request)
+                    if unanswered := [request.key for request in allowed if request not in store]:
+                        raise AssertionError(f"endpoint {endpoint.model!r} did not answer {unanswered[0]}")
                     mine = mine[len(allowed) :]
-            left = [request for request in missing if store.get(request) is None]
+            left = [request for request in missing if request not in store]
             if left:
                 if pause == FIRST_LOOK:
                     log.info("%s: waiting for %d that another job asks", what, len(left))
                 time.sleep(pause)
                 pause = min(LAST_LOOK, 1.5 * pause)
                 store.refresh()
-            missing = [request for request in left if store.get(request) is None]
+            missing = [request for request in left if request not in store]
             progress.advance(len(left) - len(missing))
-    return [_found(store, request) for request in requests]
-
-
-def _found(store: Store, request: Request) -> Response:
-    response = store.get(request)
-    if response is None:
-        raise AssertionError(f"endpoint {request.model!r} did not answer request {request.key}")
-    return response
+    found = store.read(requests)
+    return [response for response in found if response is not None]
 
 
 class _Unpaid:

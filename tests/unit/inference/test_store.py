@@ -1,6 +1,7 @@
 """Nothing in the store is asked for twice, whatever happens to the process or the file."""
 
 import multiprocessing
+import tracemalloc
 
 import pytest
 
@@ -91,6 +92,40 @@ def test_an_endpoint_of_another_model_is_refused(tmp_path):
 def test_two_models_never_share_a_shard(tmp_path):
     names = ["a/b", "a_b", "a:b", "a" * 70, "a" * 71]
     assert len({Store(tmp_path, name).path for name in names}) == len(names)
+
+
+def test_a_store_that_is_changed_under_a_reader_is_an_error_and_never_another_answer(tmp_path):
+    store = Store(tmp_path, "model")
+    requests = [request(text) for text in "ab"]
+    complete(requests, CountingEndpoint(), store)
+    lines = store.path.read_bytes().splitlines(keepends=True)
+    assert len(lines[0]) == len(lines[1])
+    store.path.write_bytes(lines[1] + lines[0])
+    with pytest.raises(DataError, match=r"model\.jsonl: changed while it was read"):
+        store.get(requests[0])
+    store.path.unlink()
+    with pytest.raises(DataError, match=r"model\.jsonl: gone while it was read"):
+        store.get(requests[0])
+
+
+def test_texts_are_not_kept_in_memory(tmp_path):
+    store = Store(tmp_path, "model")
+    for start in range(0, 5_000, 1_000):
+        answers = [
+            (
+                request(f"{number}"),
+                Response(text="x" * 2_000, finish_reason="stop", prompt_tokens=1, completion_tokens=1),
+            )
+            for number in range(start, start + 1_000)
+        ]
+        store.append(answers)
+    tracemalloc.start()
+    again = Store(tmp_path, "model")
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(again) == 5_000
+    assert kept < 300 * len(again)
+    assert again.get(request("4321")).text == "x" * 2_000
 
 
 def test_a_miss_is_explained(tmp_path):

@@ -35,7 +35,7 @@ def open_hosted(served: Served, model: str, store: str | Path) -> Endpoint:
 
         def stored(requests: Sequence[Request]) -> set[str]:
             answers = Store(store, model)
-            return {request.key for request in requests if answers.get(request)}
+            return {request.key for request in requests if request in answers}
 
         return BatchEndpoint(model, provider, notes, stored)
     return ConcurrentEndpoint(model, provider, notes)
