@@ -34,7 +34,7 @@ run: $(VENV)/installed
 	@PYTHONPATH=src $(BIN)/python -m consciousness_cluster.commands.headline $(RESULTS)
 
 test: $(VENV)/installed
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 test-hosted: $(VENV)/installed
 	$(BIN)/python -m pytest tests/hosted
