@@ -8,12 +8,15 @@ From the project's folder, after `make vllm` (or with the build for CPUs: `make 
 
 Both get the same token ids, seeds and settings, in rounds that alternate; the first round of each warms up and is not
 counted. The server is asked by the endpoint of the workflow: its client, its retries, answers decoded as they arrive.
+CPU time is that of all processes of each way, so that it can be read on a machine that has other work, where wall time
+cannot; on a CPU the model's arithmetic gets one thread of each (--threads), and the server may use a second core.
 The engine within the process only draws tokens: it is run by vLLM's interpreter, with nothing of this project.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import statistics
@@ -30,6 +33,7 @@ sys.path.insert(0, str(ROOT / "src"))
 from consciousness_cluster.config.model_config import Engine  # noqa: E402
 from consciousness_cluster.config.training_config import Architecture  # noqa: E402
 from consciousness_cluster.core.records import Message  # noqa: E402
+from consciousness_cluster.core.watchdog import descendants  # noqa: E402
 from consciousness_cluster.inference.requests import Request, SamplingParameters  # noqa: E402
 from consciousness_cluster.inference.transformers import chat_of, encode  # noqa: E402
 from consciousness_cluster.inference.vllm_endpoint import VllmEndpoint, _tokenizer  # noqa: E402
@@ -74,7 +78,9 @@ def main() -> None:
     parser.add_argument("--answers", type=int, default=400, help="in a round")
     parser.add_argument("--max-tokens", type=int, default=32)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=1, help="for the arithmetic, on a CPU")
     options = parser.parse_args()
+    os.environ["OMP_NUM_THREADS"] = str(options.threads)
     with tempfile.TemporaryDirectory() as temporary:
         base = Path(options.model).absolute() if options.model else random_base(Path(temporary), options)
         compare(base, options)
@@ -120,6 +126,15 @@ def requests_of(round_: int, options: Any) -> list[Request]:
     ]
 
 
+def cpu_seconds(process: int) -> float:
+    """CPU time so far of a process and of all below it that live."""
+    ticks = 0
+    for each in [process, *descendants(process)]:
+        with contextlib.suppress(OSError):
+            ticks += sum(map(int, Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split()[11:13]))
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
 def compare(base: Path, options: Any) -> None:
     """Alternate rounds of both."""
     settings = Engine(max_length=2048)
@@ -151,26 +166,35 @@ def compare(base: Path, options: Any) -> None:
         requests = requests_of(number, options)
         prompts = encode(tokenizer, requests)
         rows = [{"prompt": prompts[chat_of(request)], "seed": int(request.key[:15], 16)} for request in requests]
+        before = cpu_seconds(engine.pid)
         engine.stdin.write(json.dumps({"rows": rows, "ends": ends, "max_tokens": options.max_tokens}) + "\n")
         engine.stdin.flush()
         seconds, tokens = json.loads(engine.stdout.readline())
+        cpu_within = cpu_seconds(engine.pid) - before
         if number == 0:
             list(endpoint.answer(requests[:1]))  # starts it
-        started, cpu, asked = time.monotonic(), time.process_time(), 0
+        assert endpoint._server
+        server = endpoint._server._process.pid
+        started, client, before, asked = time.monotonic(), time.process_time(), cpu_seconds(server), 0
         for answers in endpoint.answer(requests):
             asked += sum(response.completion_tokens for _, response in answers)
         took = time.monotonic() - started
-        line = f"in process {tokens / seconds:8.0f} tokens/s, server {asked / took:8.0f}, ratio "
-        line += (
-            f"{asked / took / (tokens / seconds):.3f}; client {(time.process_time() - cpu) / len(requests) * 1e3:.2f}"
+        client, cpu_server = time.process_time() - client, cpu_seconds(server) - before
+        rates = tokens / seconds, asked / took
+        print(
+            f"tokens/s: in process {rates[0]:.0f}, server {rates[1]:.0f}, ratio {rates[1] / rates[0]:.3f}; "
+            f"CPU: in process {cpu_within:.1f} s, server {cpu_server:.1f} s and client {client:.1f} s; "
+            f"load {os.getloadavg()[0]:.1f}{'' if number else ' (warming up)'}",
+            flush=True,
         )
-        print(line + " ms of CPU per answer" + " (warming up)" * (number == 0), flush=True)
         if number:
-            found["in process"].append(tokens / seconds)
-            found["server"].append(asked / took)
+            found["in process"].append(rates[0])
+            found["server"].append(rates[1])
     engine.stdin.close()
     middle = {way: statistics.median(rates) for way, rates in found.items()}
-    print(f"median: {middle}; ratio {middle['server'] / middle['in process']:.3f}; load {os.getloadavg()[0]:.1f}")
+    print(f"median: {middle}; ratio {middle['server'] / middle['in process']:.3f}")
+    assert endpoint._server
+    endpoint._server.stop()
 
 
 if __name__ == "__main__":

@@ -242,6 +242,8 @@ def _environment(python: str, folder: str, key: str) -> dict[str, str]:
         "HF_HUB_OFFLINE": "1",
         "VLLM_LOGGING_COLOR": "0",
         "VLLM_HOST_IP": "127.0.0.1",  # its processes are all here; else it asks the network which address it has
+        # on CPUs it would pin its arithmetic to the first cores, as a server beside it does, and keep one core free
+        "VLLM_CPU_OMP_THREADS_BIND": "nobind",
     }
     return (
         defaults
