@@ -257,5 +257,10 @@ def cut_torn_line(file: IO[bytes]) -> None:
     file.seek(end - 1)
     if file.read(1) == b"\n":
         return
-    file.seek(0)
-    file.truncate(file.read().rfind(b"\n") + 1)
+    newline = -1
+    while newline < 0 < end:  # from the end: the file may be larger than memory
+        begin = max(0, end - 2**20)
+        file.seek(begin)
+        newline = file.read(end - begin).rfind(b"\n")
+        end = begin
+    file.truncate(end + newline + 1)

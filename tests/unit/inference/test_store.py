@@ -6,6 +6,7 @@ import tracemalloc
 import pytest
 
 from consciousness_cluster.core.errors import DataError, EndpointError
+from consciousness_cluster.core.io import cut_torn_line
 from consciousness_cluster.core.records import Message
 from consciousness_cluster.inference.complete import complete
 from consciousness_cluster.inference.requests import Request, Response, SamplingParameters
@@ -137,6 +138,22 @@ def test_a_miss_is_explained(tmp_path):
     assert "1 because the messages were never asked of this model" in reasons
     assert "1 because this sample number was never drawn (stored: up to 0)" in reasons
     assert "1 because temperature is 2.0, stored with 1.0" in reasons
+
+
+@pytest.mark.parametrize("torn", [b"", b"x", b"x" * 3_000_000])
+@pytest.mark.parametrize("whole", [b"", b"one row\n", b"y" * 1_500_000 + b"\n" + b"z" * 20_000_000 + b"\n"])
+def test_half_a_row_is_cut_off_without_reading_what_is_before_it(tmp_path, whole, torn):
+    path = tmp_path / "rows"
+    path.write_bytes(whole + torn)
+    tracemalloc.start()
+    try:
+        with open(path, "ab+") as file:
+            cut_torn_line(file)
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert path.read_bytes() == whole
+    assert most < 5_000_000
 
 
 def _append(folder, name):
