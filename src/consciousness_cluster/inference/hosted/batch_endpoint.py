@@ -107,11 +107,16 @@ class BatchEndpoint:
             rest = [request for key, request in missing.items() if key not in under_way]
             for start in range(0, len(rest), self.provider.batch_limit):
                 waiting.append(await submission.hand_in(rest[start : start + self.provider.batch_limit]))
-            full = ""
+            full, others = "", False
             async for note, state, outcomes in self._ended(calls, waiting):
                 if state.full:
                     full = state.problem
                     self.notes.drop(note)  # nothing of it was asked
+                    continue
+                if note.presumed and {key for key, _ in outcomes}.isdisjoint(request.key for request in note.requests):
+                    log.info("batch %s was somebody else's: what was looked for never arrived", note.batch)
+                    self.notes.drop(note)
+                    others = True
                     continue
                 known = self.stored(note.requests) if note in earlier else set()
                 answers = work.sort(note, outcomes, known, self.lost)
@@ -128,7 +133,7 @@ class BatchEndpoint:
                     raise EndpointError(full)
                 pause *= 1.5
             else:
-                rounds, pause = rounds + 1, self.full_pause[0]
+                rounds, pause = rounds + (not others), self.full_pause[0]
         if missing:
             raise EndpointError(
                 f"{len(missing)} requests got no answer in {ROUNDS} batches: {work.words or 'no reason given'}"

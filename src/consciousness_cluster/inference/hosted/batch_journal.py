@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from pydantic import Field
@@ -20,6 +22,13 @@ class JournalEntry(Strict):
     created: float = Field(description="Unix time, just before it was handed in")
     batch: str | None = Field(default=None, description="the provider's id; null: nobody knows yet whether it arrived")
     requests: list[Request]
+    seen: list[str] = Field(
+        default=[], description="ids of batches that look like this one and were there before it was handed in"
+    )
+    presumed: bool = Field(
+        default=False,
+        description="that the id is this batch's is known by elimination only, until its results are there",
+    )
 
 
 class BatchJournal:
@@ -31,6 +40,7 @@ class BatchJournal:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._known: dict[tuple[Path, int], str | None] = {}  # by file and when it was written: they are large
 
     def about(self, keys: set[str]) -> list[JournalEntry]:
         """Batches under way that ask any of these requests, oldest first."""
@@ -39,8 +49,14 @@ class BatchJournal:
         return sorted(wanted, key=lambda note: note.created)
 
     def ids(self) -> set[str]:
-        """Ids of all batches under way."""
-        return {note.batch for path in self.folder.glob("*.json") if (note := load_json(JournalEntry, path)).batch}
+        """Ids of all batches under way, of every model of this store, that are certain."""
+        for path in self.folder.parent.glob("*/*.json"):
+            with suppress(FileNotFoundError):  # its batch has just ended
+                version = (path, path.stat().st_mtime_ns)
+                if version not in self._known:
+                    note = json.loads(path.read_text(encoding="utf-8"))
+                    self._known[version] = None if note.get("presumed") else note["batch"]
+        return {batch for batch in self._known.values() if batch}
 
     def write(self, note: JournalEntry) -> JournalEntry:
         """Keep a note; it is on disk when this returns."""

@@ -20,7 +20,7 @@ SETTLE = 30.0
 """Seconds after which a batch that was handed in shows in the provider's list, if it arrived."""
 
 LOOK = 5.0
-"""Seconds between looks at a batch that may be the one."""
+"""Seconds between the first looks at several batches of which one may be the one."""
 
 
 @dataclass
@@ -38,19 +38,39 @@ class BatchSubmission:
     settle: float = SETTLE
 
     async def found(self, note: JournalEntry) -> JournalEntry | None:
-        """A note with the id of its batch, or None (and no note any more) if it never arrived."""
+        """A note with the id of its batch, or None (and no note any more) if it never arrived.
+
+        Where batches carry no tag, those that another note names, that were there before, or whose results are of other
+        requests are not this note's. If one remains whose results are not there yet, it is presumed to be.
+        """
         if note.batch:
             return note
+        others, pause = set(note.seen), LOOK
         while True:
-            age = time.time() - note.created
+            age, running = time.time() - note.created, []
             for batch in await self.calls.candidates(note):
-                if await self._is_of(batch, note):
+                if batch in others or (not self.calls.provider.tags and batch in self.notes.ids()):
+                    continue
+                is_of = await self._is_of(batch, note)
+                if is_of:
                     log.info("batch %s was handed in by an earlier run: waiting for it", batch)
                     return self.notes.write(note.model_copy(update={"batch": batch}))
-            if age > self.settle:
+                if is_of is None:
+                    running.append(batch)
+                else:
+                    others.add(batch)
+            if age > self.settle and not running:
                 self.notes.drop(note)
                 return None
-            await asyncio.sleep(max(0.0, self.settle - age) + 0.1)
+            if age > self.settle and len(running) == 1:
+                log.info("batch %s must have been handed in by an earlier run: waiting for it", running[0])
+                return self.notes.write(note.model_copy(update={"batch": running[0], "presumed": True}))
+            if age > self.settle:
+                log.info("one of batches %s was handed in by an earlier run: the first results tell", running)
+                await asyncio.sleep(min(pause, 2 * self.settle))
+                pause *= 1.5
+            else:
+                await asyncio.sleep(max(0.0, self.settle - age) + 0.1)
 
     async def hand_in(self, requests: list[Request]) -> JournalEntry:
         """Hand in a batch of these requests and note it; one that the provider still knows is taken instead.
@@ -65,7 +85,10 @@ class BatchSubmission:
             times += 1  # it ended without an answer: the same is handed in again
         attempt = 0
         while True:
-            note = self.notes.write(self.notes.new(requests, times))
+            note = self.notes.new(requests, times)
+            if not self.calls.provider.tags:
+                note = note.model_copy(update={"seen": await self.calls.candidates(note)})
+            self.notes.write(note)
             outcome = await self.calls.provider.attempt(self._submit(note))
             if isinstance(outcome, str):
                 log.info("handed in batch %s: %d requests", outcome, len(requests))
@@ -82,14 +105,12 @@ class BatchSubmission:
     async def _submit(self, note: JournalEntry) -> str:
         return await self.calls.provider.submit(self.calls.client, note.requests, note.tag)
 
-    async def _is_of(self, batch: str, note: JournalEntry) -> bool:
-        """Whether a listed batch is this note's: its tag says so, or its results' keys."""
+    async def _is_of(self, batch: str, note: JournalEntry) -> bool | None:
+        """Whether a listed batch is this note's: its tag says so, or its results' keys; None: not to be known yet."""
         if self.calls.provider.tags:
             return True
-        if batch in self.notes.ids():
-            return False
-        while not (await self.calls.look(batch)).ended:
-            await asyncio.sleep(min(LOOK, self.settle))
+        if not (await self.calls.look(batch)).ended:
+            return None
         return {key for key, _ in await self.calls.collect(batch)} == {request.key for request in note.requests}
 
     async def _is_of_use(self, batch: str) -> bool:

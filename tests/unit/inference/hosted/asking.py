@@ -23,10 +23,10 @@ class Hosted:
     name: str
     fake: Any
     folder: Path
+    model: str = ""
 
-    @property
-    def model(self):
-        return MODELS[self.name]
+    def __post_init__(self):
+        self.model = self.model or MODELS[self.name]
 
     @property
     def operation(self):

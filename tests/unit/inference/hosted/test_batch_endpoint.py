@@ -1,5 +1,6 @@
 """Batches: handed in once and collected whole, whatever is killed, fails or expires."""
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -11,9 +12,11 @@ import pytest
 
 from consciousness_cluster.core.errors import EndpointError
 from consciousness_cluster.inference.complete import complete
+from consciousness_cluster.inference.hosted.batch_client import BatchClient
 from consciousness_cluster.inference.hosted.batch_journal import BatchJournal
+from consciousness_cluster.inference.hosted.batch_submission import BatchSubmission
 from consciousness_cluster.inference.hosted.provider_errors import from_status
-from unit.inference.hosted.asking import at
+from unit.inference.hosted.asking import Hosted, at
 
 
 class Killed(BaseException):
@@ -286,6 +289,107 @@ def test_large_work_is_handed_in_in_several_batches(hosted):
     complete(hosted.requests(10), made, hosted.store)
     assert len(batches(hosted)) == 3
     assert len(hosted.paid()) == 10
+
+
+@pytest.fixture
+def untagged(fake, tmp_path):
+    """Two models of a provider whose batches carry no tag, in one store."""
+    return [Hosted("anthropic", fake, tmp_path / "store", model) for model in ("claude-opus-4-6", "claude-opus-4-5")]
+
+
+def killed(hosted, monkeypatch, arrived, noted=False, size=6):
+    """Hand a batch in and be killed."""
+
+    def write(self, note):
+        if arrived and not noted and note.batch:
+            raise Killed
+        write_note(self, note)
+        if note.batch or not arrived:
+            raise Killed
+        return note
+
+    write_note = BatchJournal.write
+    with monkeypatch.context() as patch:
+        patch.setattr(BatchJournal, "write", write)
+        with pytest.raises(Killed):
+            next(endpoint(hosted).answer(hosted.requests(size)))
+
+
+def found(hosted, settle=0.2):
+    """What is found of a batch of which nobody knows whether it arrived, while nothing ends."""
+    made = endpoint(hosted)
+
+    async def look():
+        client = made.provider.connect()
+        async with client, asyncio.timeout(5):
+            (note,) = made.notes.about({request.key for request in hosted.requests(6)})
+            return await BatchSubmission(BatchClient(made.provider, client), made.notes, settle).found(note)
+
+    return asyncio.run(look())
+
+
+def test_a_batch_that_never_arrived_is_not_sought_in_running_ones_of_other_models(untagged, monkeypatch):
+    other, mine = untagged
+    other.fake.set(batch_seconds=3600)
+    killed(mine, monkeypatch, arrived=False)
+    killed(other, monkeypatch, arrived=True, noted=True)
+    assert len(batches(other)) == 1
+    assert found(mine) is None
+    assert not list((mine.folder / "batches" / mine.model).glob("*.json"))
+
+
+def test_a_running_batch_is_found_beside_one_of_another_model(untagged, monkeypatch):
+    other, mine = untagged
+    other.fake.set(batch_seconds=3600)
+    killed(other, monkeypatch, arrived=True, noted=True)
+    (before,) = [each.id for each in batches(other)]
+    killed(mine, monkeypatch, arrived=True)
+    note = found(mine)
+    assert note.batch in {each.id for each in batches(mine)} - {before}
+    mine.fake.set(batch_seconds=None)
+    for each in untagged:
+        ask(each, each.requests(6))
+    assert len(batches(mine)) == 2
+    assert len(mine.paid()) == 12
+
+
+def test_what_was_there_before_is_not_taken_for_a_batch_that_never_arrived(untagged, monkeypatch, tmp_path):
+    """Not even where no note tells: it is of another project of the same organisation."""
+    elsewhere, mine = untagged
+    elsewhere.folder = tmp_path / "another store"
+    mine.fake.set(batch_seconds=3600)
+    killed(elsewhere, monkeypatch, arrived=True)
+    killed(mine, monkeypatch, arrived=False)
+    assert found(mine) is None
+
+
+def test_a_batch_of_somebody_else_that_was_taken_for_the_own_one_is_noticed(untagged, monkeypatch, tmp_path):
+    elsewhere, mine = untagged
+    elsewhere.folder = tmp_path / "another store"
+    mine.fake.set(batch_seconds=3600)
+    killed(mine, monkeypatch, arrived=False)
+    killed(elsewhere, monkeypatch, arrived=True)
+    assert found(mine).presumed
+    mine.fake.set(batch_seconds=None)
+    ask(mine, mine.requests(6))
+    assert len(mine.store) == 6
+    assert len(batches(mine)) == 2
+    ask(elsewhere, elsewhere.requests(6))
+    assert len(mine.paid()) == 12
+
+
+def test_of_two_batches_that_both_may_be_the_one_the_results_tell(untagged, monkeypatch):
+    untagged[0].fake.set(batch_seconds=3600)
+    for each in untagged:
+        killed(each, monkeypatch, arrived=True)
+    with pytest.raises(TimeoutError):
+        found(untagged[0])
+    untagged[0].fake.set(batch_seconds=None)
+    for each in untagged:
+        ask(each, each.requests(6))
+        assert len(each.store) == 6
+    assert len(batches(untagged[0])) == 2
+    assert len(untagged[0].paid()) == 12
 
 
 if __name__ == "__main__":
