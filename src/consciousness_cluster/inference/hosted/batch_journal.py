@@ -27,7 +27,7 @@ class JournalEntry(Strict):
     )
     presumed: bool = Field(
         default=False,
-        description="that the id is this batch's is known by elimination only, until its results are there",
+        description="whether that id was found by elimination alone, until its results tell",
     )
 
 
