@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import uuid
 from pathlib import Path
@@ -30,6 +31,7 @@ def hold_run_lock(folder: Path) -> None:
         file.flush()
         os.fsync(file.fileno())  # other machines read it
     _held.append(lease)
+    atexit.register(lease.release)  # filelock does so only where no other thread runs: another machine would wait
 
 
 def name_run() -> None:

@@ -127,6 +127,18 @@ def test_one_run_at_a_time(tmp_path, start, monkeypatch):
     run_lock._held.pop().release()
 
 
+@pytest.mark.usefixtures("link")
+def test_a_run_that_ends_leaves_no_lease_for_another_machine_to_wait_for(tmp_path):
+    code = (
+        "import sys, threading, time; from pathlib import Path; from consciousness_cluster.jobs import run_lock;"
+        " threading.Thread(target=time.sleep, args=(60,), daemon=True).start();"
+        " run_lock.hold_run_lock(Path(sys.argv[1])); assert Path(sys.argv[1], '.lock.lease').exists()"
+    )
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], env=environment, check=True)
+    assert not (tmp_path / ".lock.lease").exists()
+
+
 @pytest.mark.usefixtures("kind")
 def test_a_forked_child_does_not_keep_its_parents_lease(tmp_path, start):
     """A worker that is forked while a job holds something must not keep it when the job is gone."""
