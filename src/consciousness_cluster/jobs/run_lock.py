@@ -31,7 +31,7 @@ def hold_run_lock(folder: Path) -> None:
         file.flush()
         os.fsync(file.fileno())  # other machines read it
     _held.append(lease)
-    atexit.register(lease.release)  # filelock does so only where no other thread runs: another machine would wait
+    atexit.register(lease.release)  # filelock itself does so only where no thread runs, as its heartbeat does
 
 
 def name_run() -> None:

@@ -132,7 +132,8 @@ def test_a_run_that_ends_leaves_no_lease_for_another_machine_to_wait_for(tmp_pat
     code = (
         "import sys, threading, time; from pathlib import Path; from consciousness_cluster.jobs import run_lock;"
         " threading.Thread(target=time.sleep, args=(60,), daemon=True).start();"
-        " run_lock.hold_run_lock(Path(sys.argv[1])); assert Path(sys.argv[1], '.lock.lease').exists()"
+        " run_lock.hold_run_lock(Path(sys.argv[1])); sys.held = run_lock._held;"
+        " assert Path(sys.argv[1], '.lock.lease').exists()"
     )
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     subprocess.run([sys.executable, "-c", code, str(tmp_path)], env=environment, check=True)
