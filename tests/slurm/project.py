@@ -77,7 +77,7 @@ FORGETFUL = """#!/bin/sh
 # What faults.py may use: once() is true the first time that this job asks, over all its attempts.
 ONCE = """
 import os, subprocess, time
-from consciousness_cluster.completion.store import Store
+from consciousness_cluster.inference.store import Store
 
 def once(what=""):
     try:
