@@ -89,10 +89,18 @@ class Lease:
 
 
 @contextmanager
-def locked(path: str | Path) -> Iterator[None]:
-    """Hold a lease on ``path`` in this block; it ends with the process, however that ends."""
+def locked(path: str | Path, waiting: str = "") -> Iterator[None]:
+    """Hold a lease on ``path`` in this block; it ends with the process, however that ends.
+
+    Args:
+        path: the file.
+        waiting: printed to stderr if somebody else holds it, before this waits; '' prints nothing.
+    """
     lease = Lease(path)
-    lease.take()
+    if not (waiting and lease.take(0)):
+        if waiting:
+            print(waiting, file=sys.stderr, flush=True)
+        lease.take()
     try:
         yield
     finally:

@@ -55,7 +55,8 @@ def run(
     address = os.environ.get(FORK_SERVER)
     try:
         # after a kill -9 of Snakemake its Slurm jobs live on: the next run's twin waits, and finds their answers
-        with locked(Path(f".snakemake/jobs/{content_hash(log_file)[:16]}.lock")):
+        waiting = f"waiting for a job of an earlier run that still does the same (log: {log_file})"
+        with locked(Path(f".snakemake/jobs/{content_hash(log_file)[:16]}.lock"), waiting):
             if imports and address:
                 from .fork_server import ask
 
