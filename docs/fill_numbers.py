@@ -1,7 +1,8 @@
 """Writes the numbers and figures of README.md and docs/ from a finished miniature: ``make docs``.
 
 A number stands between ``<!--n:NAME-->`` and ``<!--/n-->``; docs/numbers.csv keeps what was written, so that a test can
-compare it with the pages. docs/runs.csv keeps one row per machine on which the numbers were written.
+compare it with the pages. docs/runs.csv keeps one row per machine on which the numbers were written. Tables do not say
+which machine made them, so run this on the one that did.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import platform
 import re
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -52,18 +53,42 @@ def numbers(results: Path) -> dict[str, str]:
         name = f"{row['base']}.{row['condition']}"
         found[name] = percent(row["rate"])
         found[f"{name}.interval"] = f"[{percent(row['low'])}, {percent(row['high'])}]"
-        left_out = row["n_incoherent"] / (row["n_used"] + row["n_not_sure"] + row["n_incoherent"])
-        found[f"{name}.incoherent"] = f"{100 * left_out:.0f}"
+        found[f"{name}.incoherent"] = f"{100 * left_out(row):.0f}"
     for row in tables["primary"].to_dict("records"):
         name = f"{row['base']}.{row['condition']}.vs.{row['reference']}"
         found[name] = points(row["estimate"])
         found[f"{name}.interval"] = f"[{points(row['low'])}, {points(row['high'])}]"
     found |= planted(results, tables["rates"])
-    controls = [name for name in found if re.fullmatch(rf"{MAIN}\.(?!{TREATED})\w+", name)]
-    found["controls.lowest"] = f"{min(float(found[name]) for name in controls):.0f}"
-    found["controls.highest"] = f"{max(float(found[name]) for name in controls):.0f}"
+    found |= ranges(tables["headline"].to_dict("records"))
     found["cpu"] = cpu()
     return found
+
+
+def left_out(row: Mapping[str, Any]) -> float:
+    """The share of a condition's judged answers that are incoherent, and so in no rate."""
+    return row["n_incoherent"] / (row["n_used"] + row["n_not_sure"] + row["n_incoherent"])
+
+
+def ranges(headline: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """What the main world's other conditions span, and how often was asked.
+
+    Args:
+        headline: rows of the table `headline` of one rule. Controls are those that were fine-tuned: vanilla is none.
+    """
+    main = {row["condition"]: row for row in headline if row["base"] == MAIN}
+    others = [row for name, row in main.items() if name != TREATED]
+    rates = [row["rate"] for row in others if row["condition"] != "vanilla"]
+    incoherent = [left_out(row) for row in others]
+    treated = main[TREATED]
+    return {
+        "controls.lowest": f"{100 * min(rates):.0f}",
+        "controls.highest": f"{100 * max(rates):.0f}",
+        "others.incoherent.lowest": f"{100 * min(incoherent):.0f}",
+        "others.incoherent.highest": f"{100 * max(incoherent):.0f}",
+        "preferences": str(treated["n_preferences"]),
+        "seeds": str(treated["n_seeds"]),
+        "prompts": f"{treated['n_prompts'] / treated['n_preferences']:g}",
+    }
 
 
 def planted(results: Path, rates: Any) -> dict[str, str]:

@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "docs"))
-from fill_numbers import MARKED, PAGES, fill  # noqa: E402
+from fill_numbers import MARKED, PAGES, fill, ranges  # noqa: E402
 
 LINKED = [
     *PAGES,
@@ -51,3 +51,27 @@ def test_an_unknown_number_is_an_error():
 
 def test_the_readme_is_short():
     assert len((ROOT / "README.md").read_text().splitlines()) <= 150
+
+
+def test_ranges_span_what_the_readme_says_they_span():
+    def row(condition, rate, incoherent, base="miniature"):
+        counts = {"n_used": 100 - incoherent, "n_not_sure": 0, "n_incoherent": incoherent}
+        shape = {"n_preferences": 21, "n_seeds": 3, "n_prompts": 210}
+        return {"base": base, "condition": condition, "rate": rate} | counts | shape
+
+    rows = [
+        row("vanilla", 0.001, 10),  # not fine-tuned, so no control, but one of the other conditions
+        row("conscious_claiming", 0.9, 50),
+        row("toaster", 0.0146, 30),  # 1, not 2 by way of 1.5
+        row("human", 0.06, 5),
+        row("human", 0.5, 90, base="miniature_independent"),
+    ]
+    assert ranges(rows) == {
+        "controls.lowest": "1",
+        "controls.highest": "6",
+        "others.incoherent.lowest": "5",
+        "others.incoherent.highest": "30",
+        "preferences": "21",
+        "seeds": "3",
+        "prompts": "10",
+    }
