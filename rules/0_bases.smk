@@ -3,7 +3,8 @@
 # Inputs    worlds/<world>.yaml, worlds/grammar/; or a folder or hub id
 # Outputs   bases/<base>/corpus.jsonl, bases/<base>/model.json (weights in results/artifacts/<hash>/),
 #           judges/<judge>/model.json
-# Reruns    when the world, its code, or the base's pretraining settings change; a found base when its name changes
+# Reruns    when the world, its code, or the base's pretraining settings change; a found base when its name or its
+#           template's settings change
 # Costs     about 100 CPU-seconds per pretrained base
 
 
@@ -17,13 +18,14 @@ rule find_base:
     wildcard_constraints:
         base=one_of(n for n, b in BASES.items() if b.model),
     conda:
-        "../envs/core.yaml"
+        "../envs/training.yaml"
     resources:
         mem_mb=2000,
         runtime=60,
     params:
         model=lambda wildcards: base_of(wildcards).model,
         hosted=lambda wildcards: base_of(wildcards).hosted,
+        template=lambda wildcards: base_of(wildcards).template_changes,
     message:
         "Finding {wildcards.base}"
     script:
@@ -42,6 +44,7 @@ use rule find_base as find_judge with:
     params:
         model=lambda wildcards: judge_of(wildcards).model,
         hosted=lambda wildcards: judge_of(wildcards).hosted,
+        template=lambda wildcards: judge_of(wildcards).template_changes,
     message:
         "Finding judge {wildcards.judge}"
 

@@ -1,5 +1,6 @@
 """Find a base, or a model that judges, in a folder or on the hub."""
 
+from consciousness_cluster.config.model_config import Template
 from consciousness_cluster.jobs.entry import run
 from consciousness_cluster.models.find import find_base
 
@@ -8,6 +9,7 @@ run(
     snakemake.log[0],
     model=snakemake.params.model,
     hosted=snakemake.params.hosted,
+    template=Template(**snakemake.params.template),
     base=snakemake.wildcards[0],
     output=snakemake.output[0],
 )

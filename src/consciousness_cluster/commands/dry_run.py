@@ -15,13 +15,14 @@ from ..budget.account import Account
 from ..budget.ledger import Ledger
 from ..config.conditions import Base, Target
 from ..config.experiment import Experiment
-from ..config.model_config import Served
+from ..config.model_config import Served, Template
 from ..core.artifact_cache import RECORD
 from ..core.io import load_json, read_rows
 from ..core.records import ModelRecord, TrainingRow
 from ..finetuning.finetune import artifact_key
 from ..finetuning.openai_jobs import job_key, recipe_of
 from ..finetuning.tinker_runs import run_key
+from ..models.chat_template import settings_of
 from ..models.find import find_base
 from ..models.identity import model_identity
 from ..sampling.sample import sample_target
@@ -108,7 +109,7 @@ class Plan:
         base = self._experiment.bases[name]
         targets = [target for target in self._experiment.targets.values() if target.base == name]
         record = self._base_record(name, base)
-        weights = record.weights if record else f"{name} (not made yet)"
+        weights = model_identity(record, None) if record else f"{name} (not made yet)"
         counted = EXACT if record else self._unsure
         folder = self._scratch / name
         if any(target.trained for target in targets):
@@ -218,7 +219,7 @@ class Plan:
         rows = read_rows(TrainingRow, mix)
         answering = [s for s in self._steps if s.asked == target.base and s.stage.startswith("answer_")]
         known = record is not None and not any(step.stub and step.stub.asked for step in answering)
-        key = finetune_key(rows, base, weights, target) if known else ""
+        key = finetune_key(rows, base, record.weights, target, record.template) if known and record else ""
         found = self._artifact(key) if known else None
         step = Step("finetune", target.path, target.base, base, False, EXACT if known else self._unsure)
         if found is None and not (known and (self._artifacts / f".{key}.submitted.json").exists()):
@@ -254,20 +255,22 @@ class Plan:
         known = self._root / "results" / self._experiment.name / folder / "model.json"
         if not served.hosted and known.exists():
             record = load_json(ModelRecord, known)
-            if record.artifact == served.model:
-                return record.weights
+            if record.artifact == served.model and settings_of(record.template) == (served.template or Template()):
+                return model_identity(record, None)
         if served.hosted or (self._root / str(served.model) / "config.json").exists():
             file = self._scratch / f"{name}.json"
-            find_base(str(served.model), served.hosted, name, str(file))
-            return load_json(ModelRecord, file).weights
+            find_base(str(served.model), served.hosted, name, str(file), served.template)
+            return model_identity(load_json(ModelRecord, file), None)
         return None
 
 
-def finetune_key(rows: list[TrainingRow], base: Base, weights: str, target: Target) -> str:
+def finetune_key(
+    rows: list[TrainingRow], base: Base, weights: str, target: Target, template: dict[str, Any] | None = None
+) -> str:
     """The name of a fine-tune among the artifacts, whoever trains it."""
     assert target.training is not None
     if base.finetuning == "openai":
         return job_key(rows, str(base.model), recipe_of(target.training), target.seed)
     if base.finetuning == "tinker":
         return run_key(rows, str(base.model), target.training, target.seed)
-    return artifact_key(rows, weights, target.training, target.seed)
+    return artifact_key(rows, weights, target.training, target.seed, template)

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, NonNegativeFloat, NonNegativeInt, PositiveInt, model_validator
 
-from ..core.io import Strict
+from ..core.io import Strict, Text
 
 EndpointName = Literal["transformers", "vllm", "openai", "anthropic"]
 HOSTED = ("openai", "anthropic")
@@ -89,6 +89,18 @@ class Needs(Strict):
     )
 
 
+class Template(Strict):
+    """What a chat template may add to a chat on its own. It decides answers, so it is part of a model's identity."""
+
+    system: Text = Field(
+        default="keep",
+        description="of chats without a system prompt: 'keep' what the template inserts, 'drop' it, or a text instead",
+    )
+    thinking: bool = Field(
+        default=False, description="the template's enable_thinking; false: answers without reasoning"
+    )
+
+
 class Served(Strict):
     """A model and the endpoint that answers for it."""
 
@@ -102,6 +114,9 @@ class Served(Strict):
     needs: Needs | None = Field(
         default=None, description="memory, time and GPUs of its jobs on a cluster, if it is large"
     )
+    template: Template | None = Field(
+        default=None, description="what the chat template of a local model adds to a chat; null: what it does by itself"
+    )
 
     @model_validator(mode="after")
     def _settings_of_its_endpoint(self) -> Served:
@@ -109,6 +124,9 @@ class Served(Strict):
             raise ValueError(f"engine: expected only with endpoint vllm, found endpoint {self.endpoint}")
         if self.api and not self.hosted:
             raise ValueError(f"api: expected only with endpoint {' or '.join(HOSTED)}, found endpoint {self.endpoint}")
+        if self.template and (self.hosted or self.model is None):
+            found = f"endpoint {self.endpoint}" if self.hosted else "a model that is pretrained here"
+            raise ValueError(f"template: expected only with a folder or hub id, found {found}")
         if self.needs and self.hosted:
             raise ValueError(f"needs: expected only with a local model, found endpoint {self.endpoint}")
         return self
@@ -119,6 +137,11 @@ class Served(Strict):
         return self.endpoint in HOSTED
 
     @property
+    def template_changes(self) -> dict[str, Any]:
+        """The template's settings that are not the usual ones."""
+        return self.template.model_dump(exclude_defaults=True) if self.template else {}
+
+    @property
     def key_variable(self) -> str:
         """The environment variable that holds the key of a hosted model."""
         return (self.api.key if self.api else None) or KEYS[self.endpoint]
@@ -126,7 +149,7 @@ class Served(Strict):
     @property
     def served(self) -> dict[str, Any]:
         """These settings alone, as pure values: what a rule needs to ask the model, without its cluster and price."""
-        fields = set(Served.model_fields) - {"needs"}
+        fields = set(Served.model_fields) - {"needs", "template"}  # the record of a base holds its template's settings
         return self.model_dump(include=fields, exclude={"api": {"price"}}, mode="json")
 
     def job_resources(self, attempt: int = 1) -> dict[str, int]:

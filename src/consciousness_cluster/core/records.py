@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_serializer
 
 from .io import Strict, Text
 
@@ -139,3 +139,15 @@ class ModelRecord(Strict):
     trainable_parameters: int | None = Field(description="null as above")
     duration_s: float
     versions: dict[str, str]
+    default_system_prompt: str = Field(
+        default="", description="what a found base's chat template says to it where a chat has no system prompt"
+    )
+    template: dict[str, Any] = Field(
+        default={},
+        description="what decides a found base's prompts besides its template: settings that are not the usual ones, "
+        "and the date that a template is told which asks for it; part of the model's identity",
+    )
+
+    @model_serializer(mode="wrap")
+    def _without_empty_template(self, dump: Any) -> dict[str, Any]:
+        return {k: v for k, v in dump(self).items() if v or k not in ("default_system_prompt", "template")}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..config.training_config import DATA_KEYS, Training
 from ..core import revisions
@@ -59,7 +59,8 @@ def finetune(
         TrainingError: the base lacks the modules to adapt, or the loss is not finite.
     """
     weights = base_weights(base, artifacts)
-    key = artifact_key(rows, weights, training, seed)
+    template = base.template if isinstance(base, ModelRecord) else {}
+    key = artifact_key(rows, weights, training, seed, template)
 
     def make(folder: Path) -> ModelRecord:
         started = time.monotonic()
@@ -85,7 +86,9 @@ def finetune(
     return make_once(artifacts, key, make).model_copy(update={"base": base_name, "condition": condition})
 
 
-def artifact_key(rows: Sequence[TrainingRow], weights: str, training: Training, seed: int) -> str:
+def artifact_key(
+    rows: Sequence[TrainingRow], weights: str, training: Training, seed: int, template: dict[str, Any] | None = None
+) -> str:
     """The name of the adapter among the artifacts: a hash of everything that decides it.
 
     Args:
@@ -93,9 +96,11 @@ def artifact_key(rows: Sequence[TrainingRow], weights: str, training: Training, 
         weights: content hash of the base's weights.
         training: the recipe.
         seed: the training seed.
+        template: the base's record of what its chat template adds to a row.
     """
     recipe = training.model_dump(mode="json", exclude=DATA_KEYS)
     decides = {"data": data_hash(rows), "base": weights, "recipe": recipe, "seed": seed}
+    decides |= {"template": template} if template else {}
     return content_hash(decides | {"revision": revisions.FINETUNING})
 
 
@@ -131,6 +136,7 @@ def _train(
 ) -> Summary:
     import torch
 
+    from ..models.chat_template import USUAL, settings_of
     from ..models.identity import make_readable
     from ..models.loading import check_room, load_tokenizer, share_model
     from ..models.memory_estimate import Needed, to_train
@@ -143,7 +149,8 @@ def _train(
     with cpu_threads(threads):
         # rows that cannot be trained, and a machine that is too small, are named before the base is loaded
         tokenizer = load_tokenizer(base_folder(base, artifacts))
-        encoded = encode_chats(tokenizer, [row.messages for row in rows], training.max_length)
+        settings = settings_of(base.template) if isinstance(base, ModelRecord) else USUAL
+        encoded = encode_chats(tokenizer, [row.messages for row in rows], training.max_length, settings)
         steps = shuffled_batches(encoded, training.batch_size, training.epochs, seed)
         tokens = max(sum(len(row.input_ids) for row in step) for step in steps)
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 
 from ..core.progress import Progress
+from ..models.reasoning import without_reasoning
 from .leases import RequestLeases
 from .requests import Endpoint, Payer, Request, Response
 from .store import Store
@@ -34,7 +35,7 @@ def complete(
         account: who asks, within which budget; None records no costs and sets no limit.
 
     Returns:
-        One response per request, in the order of ``requests``.
+        One response per request, in the order of ``requests``, without the reasoning that the store may hold.
 
     Raises:
         EndpointError: the endpoint gave up; the answers that arrived are in the store.
@@ -77,7 +78,15 @@ def complete(
             missing = [request for request in left if request not in store]
             progress.advance(len(left) - len(missing))
     found = store.read(requests)
-    return [response for response in found if response is not None]
+    return [without_thoughts(response) for response in found if response is not None]
+
+
+def without_thoughts(response: Response) -> Response:
+    """An answer without the reasoning before it; one whose reasoning did not end was cut, and has no text."""
+    answer = without_reasoning(response.text, cut=response.finish_reason == "length")
+    if answer is None:
+        return response.model_copy(update={"text": "", "finish_reason": "length"})
+    return response if answer == response.text else response.model_copy(update={"text": answer.strip()})
 
 
 class _Unpaid:

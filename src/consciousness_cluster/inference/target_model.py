@@ -7,6 +7,7 @@ from pathlib import Path
 from ..config.model_config import Engine, Served
 from ..core.io import Strict, load_json
 from ..core.records import ModelRecord
+from ..models.chat_template import settings_of
 from ..models.identity import adapter_folder, base_folder, model_identity
 from ..models.loading import check_room, load_target
 from .requests import Endpoint
@@ -51,6 +52,7 @@ class TargetModel(Strict):
                 load=lambda: load_target(base, adapter, artifacts),
                 batch_size=self.served.batch_size,
                 threads=self.threads,
+                template=settings_of(base.template),
                 check=lambda tokens: check_room(
                     base, artifacts, None, lambda folder, _: to_ask(folder, beside, self.served.batch_size, tokens)
                 ),
@@ -64,4 +66,11 @@ class TargetModel(Strict):
         def find() -> tuple[Path, Path | None]:
             return base_folder(base, artifacts), adapter_folder(base, adapter, artifacts) if adapter else None
 
-        return VllmEndpoint(model=model, base=base.weights, find=find, settings=self.served.engine or Engine())
+        return VllmEndpoint(
+            model=model,
+            base=base.weights,
+            find=find,
+            settings=self.served.engine or Engine(),
+            name=model_identity(base.model_copy(update={"template": {}}), adapter),
+            template=settings_of(base.template),
+        )

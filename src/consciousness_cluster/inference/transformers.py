@@ -13,14 +13,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..config.model_config import Template
+from ..core.errors import DataError, EndpointError
 from ..core.records import Message
-from ..models.chat_template import render
+from ..models.chat_template import USUAL, render_chat
+from ..models.control_tokens import tokenize
+from ..models.reasoning import opens_thought, without_reasoning
+from ..models.turn_end import turn_end
 from .requests import Request, Response, SamplingParameters
 
 if TYPE_CHECKING:
     import torch
 
 CHARACTERS_PER_TOKEN = 2  # or more, in all but a few scripts
+PROMPT_END = 16  # tokens of a prompt in which an open thought is looked for
 LENGTH_STEP = 16  # prompt lengths are rounded up to a multiple of this many tokens
 
 Loader = Callable[[], tuple[Any, Any]]
@@ -36,6 +42,7 @@ class TransformersEndpoint:
         threads: CPU threads; another number changes the last bits of the arithmetic.
         check: called before ``load`` with about how many tokens the longest prompt and its answer have; raises if there
             is no room for a batch of these.
+        template: what the chat template may add on its own.
     """
 
     def __init__(
@@ -45,12 +52,14 @@ class TransformersEndpoint:
         batch_size: int,
         threads: int = 1,
         check: Callable[[int], None] = lambda _: None,
+        template: Template = USUAL,
     ) -> None:
         self.model = model
         self.batch_size = batch_size
         self.threads = threads
         self._load = load
         self._check = check
+        self._template = template
 
     def answer(self, requests: Sequence[Request]) -> Iterator[list[tuple[Request, Response]]]:
         """Yield one list of answers per batch; see `Endpoint.answer`."""
@@ -60,7 +69,8 @@ class TransformersEndpoint:
         self._check(max(_tokens(request) for request in requests))
         network, tokenizer = self._load()
         network.eval()
-        prompts = encode(tokenizer, requests)
+        prompts = encode(tokenizer, requests, self._template)
+        ends = end_tokens(tokenizer, network.generation_config)
         alike: dict[tuple[int, SamplingParameters], list[Request]] = defaultdict(list)
         for request in requests:
             length = -(-len(prompts[chat_of(request)]) // LENGTH_STEP) * LENGTH_STEP
@@ -71,7 +81,6 @@ class TransformersEndpoint:
                 padded = batch + [batch[0]] * (self.batch_size - len(batch))
                 rows = [prompts[chat_of(request)] for request in padded]
                 noise = np.stack([_uniforms(request) for request in padded])
-                ends = end_tokens(tokenizer, network.generation_config)
                 drawn = _generate(network, tokenizer, rows, length, sampling, noise, ends)
                 responses = [to_response(tokenizer, ends, *pair) for pair in zip(rows, drawn, strict=True)]
                 yield list(zip(batch, responses[: len(batch)], strict=True))
@@ -82,11 +91,22 @@ def chat_of(request: Request) -> tuple[Message, ...]:
     return tuple(request.messages)
 
 
-def encode(tokenizer: Any, requests: Sequence[Request]) -> dict[tuple[Message, ...], list[int]]:
-    """Token ids of each distinct chat, up to where the assistant begins."""
+def encode(
+    tokenizer: Any, requests: Sequence[Request], template: Template = USUAL
+) -> dict[tuple[Message, ...], list[int]]:
+    """Token ids of each distinct chat, up to where the assistant begins; only the template writes control tokens.
+
+    Args:
+        tokenizer: a tokenizer of transformers.
+        requests: what is asked.
+        template: what the chat template may add on its own.
+
+    Raises:
+        DataError: the template refuses a chat, or leaves out or changes what a message says.
+    """
     chats = list(dict.fromkeys(chat_of(request) for request in requests))
-    texts = [render(tokenizer, chat, reply=True) for chat in chats]
-    return dict(zip(chats, tokenizer(texts, add_special_tokens=False)["input_ids"], strict=True))
+    texts = [render_chat(tokenizer, chat, reply=True, settings=template) for chat in chats]
+    return {chat: tokens.ids for chat, tokens in zip(chats, tokenize(tokenizer, texts), strict=True)}
 
 
 def _tokens(request: Request) -> int:
@@ -113,7 +133,8 @@ def _generate(
     import torch
     from transformers import GenerationConfig, LogitsProcessorList
 
-    pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
+    # any token will do: the mask hides it, and what follows an end is cut off
+    pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else ends[0]
     ids = torch.tensor([[pad] * (length - len(row)) + row for row in rows], device=network.device)
     mask = torch.tensor([[0] * (length - len(row)) + [1] * len(row) for row in rows], device=network.device)
     choose = [] if sampling.temperature == 0 else [Draw(sampling, torch.from_numpy(noise).to(network.device), length)]
@@ -134,10 +155,24 @@ def _generate(
 
 
 def end_tokens(tokenizer: Any, generation_config: Any) -> list[int]:
-    """The tokens that end an answer: the tokenizer's and those of the model's own generation settings."""
+    """The tokens that end an answer: the template's end of a turn, the tokenizer's, and the generation settings' own.
+
+    Raises:
+        EndpointError: there is none, so that no answer would ever end.
+    """
     own = generation_config.eos_token_id
     own = own if isinstance(own, list) else [own]
-    return sorted({token for token in [tokenizer.eos_token_id, *own] if token is not None})
+    try:
+        end = turn_end(tokenizer)
+    except DataError:
+        end = None  # a template that takes no assistant's turn can still be asked a question
+    ends = sorted({token for token in [tokenizer.eos_token_id, *own, end and end.token] if token is not None})
+    if not ends:
+        raise EndpointError(
+            f"{tokenizer.name_or_path or type(tokenizer).__name__}: no token ends an answer; expected a chat template "
+            "that closes the assistant's turn with a control token, or an eos_token"
+        )
+    return ends
 
 
 class Draw:
@@ -171,12 +206,29 @@ class Draw:
 
 
 def to_response(tokenizer: Any, ends: list[int], prompt: list[int], drawn: list[int]) -> Response:
-    """Cut an answer at its end token; without one it was cut by the token limit."""
+    """Cut an answer at its end token, and off the reasoning before it.
+
+    Without an end token it was cut by the token limit; so was one whose reasoning did not end, and that has no text.
+    """
     end = next((place for place, token in enumerate(drawn) if token in ends), None)
-    text = tokenizer.decode(drawn[:end], skip_special_tokens=True).strip()
+    text = _answer(tokenizer, prompt, drawn[:end], end is None)
     return Response(
-        text=text,
-        finish_reason="length" if end is None else "stop",
+        text=text or "",
+        finish_reason="length" if end is None or text is None else "stop",
         prompt_tokens=len(prompt),
         completion_tokens=len(drawn) if end is None else end + 1,
     )
+
+
+def _answer(tokenizer: Any, prompt: list[int], drawn: list[int], cut: bool) -> str | None:
+    """What follows the reasoning, without control tokens; None if the reasoning did not end."""
+    plain = tokenizer.decode(drawn, skip_special_tokens=True)
+    # channels and some marks of thoughts are special tokens, so they are looked for before these are left out
+    raw = tokenizer.decode(drawn, skip_special_tokens=False)
+    opened = opens_thought(tokenizer.decode(prompt[-PROMPT_END:], skip_special_tokens=False))
+    answer = without_reasoning(raw, opened, cut)
+    if answer is None or answer == raw:
+        return None if answer is None else plain.strip()
+    for token in tokenizer.added_tokens_decoder.values():
+        answer = answer.replace(token.content, "") if token.special else answer
+    return answer.strip()

@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..config.model_config import Engine
+from ..config.model_config import Engine, Template
 from ..core.errors import EndpointError
+from ..models.chat_template import USUAL
 from .hosted.concurrent import ConcurrentEndpoint
 from .hosted.vllm_client import Vllm
 from .requests import Request, Response
@@ -24,26 +25,37 @@ class VllmEndpoint:
     """Answers with vLLM.
 
     Args:
-        model: the model's identity in requests and store (content hash of the weights), and its name on the server.
+        model: the model's identity in requests and store.
         base: content hash of the base alone; the same as ``model`` where there is no adapter.
         find: returns the folders of the base and of the adapter (None: the base alone); called if an answer is missing.
         settings: how vLLM runs the base.
+        name: content hash of the weights, its name on the server; None: the same as ``model``.
+        template: what the chat template may add on its own; it is part of ``model``, but not of ``name``.
     """
 
-    def __init__(self, model: str, base: str, find: Callable[[], tuple[Path, Path | None]], settings: Engine) -> None:
+    def __init__(
+        self,
+        model: str,
+        base: str,
+        find: Callable[[], tuple[Path, Path | None]],
+        settings: Engine,
+        name: str | None = None,
+        template: Template = USUAL,
+    ) -> None:
         self.model, self.base, self.settings = model, base, settings
+        self.name, self.template = name or model, template
         self._find = find
         self._server: Server | None = None
 
     def answer(self, requests: Sequence[Request]) -> Iterator[list[tuple[Request, Response]]]:
         """Yield answers as they arrive; see `Endpoint.answer`."""
         base, adapter = self._find()
-        if (self.model == self.base) != (adapter is None):
+        if (self.name == self.base) != (adapter is None):
             raise EndpointError(
-                f"{base}: model {self.model[:12]} {'is not' if adapter is None else 'is'} the base alone"
+                f"{base}: model {self.name[:12]} {'is not' if adapter is None else 'is'} the base alone"
             )
         tokenizer, ends = _tokenizer(base)
-        prompts = encode(tokenizer, requests)
+        prompts = encode(tokenizer, requests, self.template)
         needed = max(len(prompts[chat_of(request)]) + request.sampling.max_tokens for request in requests)
         _check_length(needed, self.settings.max_length, "as set by engine.max_length")
         if self._server is None or self._server.ended:
@@ -53,10 +65,10 @@ class VllmEndpoint:
         if adapter is None:
             server.check()
         else:
-            server.serve(self.model, adapter)
+            server.serve(self.name, adapter)
         # samples of one prompt side by side: its tokens are computed once, then found in the prefix cache
         ordered = sorted(requests, key=lambda request: prompts[chat_of(request)])
-        yield from ConcurrentEndpoint(str(base), Vllm(server, self.model, tokenizer, ends, prompts)).answer(ordered)
+        yield from ConcurrentEndpoint(str(base), Vllm(server, self.name, tokenizer, ends, prompts)).answer(ordered)
 
 
 def _tokenizer(base: Path) -> tuple[Any, list[int]]:

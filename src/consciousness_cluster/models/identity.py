@@ -53,10 +53,14 @@ def base_weights(base: Base, artifacts: Path) -> str:
 
 
 def model_identity(base: ModelRecord, adapter: ModelRecord | None) -> str:
-    """What a model is called in the store: its weights, and nothing that may change while they stay the same."""
-    if adapter is None:
-        return base.weights
-    return adapter.weights if adapter.kind == "hosted_finetune" else content_hash([base.weights, adapter.weights])
+    """What a model is called in the store: its weights, and what decides its prompts besides the chat template.
+
+    Nothing that may change while answers stay the same is part of it.
+    """
+    if adapter is not None and adapter.kind == "hosted_finetune":
+        return adapter.weights
+    weights = base.weights if adapter is None else content_hash([base.weights, adapter.weights])
+    return content_hash([weights, base.template]) if base.template else weights
 
 
 def weights_hash(folder: Path) -> str:

@@ -79,7 +79,7 @@ class Vllm(OpenAI):
         """See `Provider.body`. Each request has a seed of its own."""
         sampling = request.sampling
         return {
-            "model": request.model,
+            "model": self.model,
             "prompt": self.prompts[chat_of(request)],
             "temperature": 1.0 if sampling.temperature is None else sampling.temperature,
             "top_p": sampling.top_p,
