@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,6 +20,8 @@ from ..training.checkpoint import Checkpoint
 if TYPE_CHECKING:
     from ..models.moe_lora import ExpertsPath
     from ..training.loop import Summary
+
+log = logging.getLogger(__name__)
 
 
 def finetune(
@@ -141,8 +144,9 @@ def _train(
     from ..models.loading import check_room, load_tokenizer, share_model
     from ..models.memory_estimate import Needed, to_train
     from ..models.moe_lora import choose_path, merges
-    from ..training.batches import flat_batch, shuffled_batches
-    from ..training.loop import check_rows_stay_apart, cpu_threads, summary, train, write_curve
+    from ..training.batches import flat_batch, shuffled_batches, single_batch
+    from ..training.loop import cpu_threads, summary, train, write_curve
+    from ..training.row_separation import rows_stay_apart
     from ..training.tokens import encode_chats
     from .lora import attach, save_adapter
 
@@ -159,8 +163,9 @@ def _train(
 
         check_room(base, artifacts, device, needed)
         model = share_model(base, artifacts, device)
-        if len(encoded) > 1:
-            check_rows_stay_apart(model, encoded)
+        flat = rows_stay_apart(model, encoded)
+        if not flat:
+            log.warning("%s: rows of one flat batch read each other; training row by row", type(model).__name__)
         adapted = attach(model, training.lora, seed)
         choose_path(adapted, experts)
         parameters = [parameter for parameter in adapted.parameters() if parameter.requires_grad]
@@ -169,7 +174,7 @@ def _train(
         )
         curve = train(
             adapted,
-            [flat_batch(step) for step in steps],
+            [flat_batch(step) if flat else [single_batch(row) for row in step] for step in steps],
             [optimizer],
             max_grad_norm=training.max_grad_norm,
             checkpoint=checkpoint,

@@ -42,6 +42,11 @@ def flat_batch(rows: Sequence[Encoded]) -> Batch:
     return _batch(rows, inputs, torch.tensor([labels]))
 
 
+def single_batch(row: Encoded) -> Batch:
+    """One row alone, for a model in which rows of a flat batch would read each other."""
+    return padded_batch([row], 0)
+
+
 def padded_batch(rows: Sequence[Encoded], pad: int) -> Batch:
     """Pad rows on the right. No attention mask is needed: causal attention never looks ahead at the padding."""
     import torch
