@@ -15,6 +15,7 @@ from ..core.errors import EndpointError
 from ..core.io import Strict
 from .local_checks import answers_here
 from .provider_checks import answers_there, takes_batches, trains_at_openai, trains_at_tinker
+from .template_checks import chats_of
 from .text_tables import as_text, write_json
 
 Can = Literal["yes", "no", "unknown"]
@@ -41,8 +42,11 @@ def preflight(experiment: str, root: str | Path = ".") -> list[Check]:
     """
     known: dict[str, Finding] = {}
     checks = []
-    for role, purpose, served, ask in _needs(load_experiment(experiment, root), Path(root)):
+    declared = load_experiment(experiment, root)
+    for role, purpose, served, ask in _needs(declared, Path(root)):
         question = f"{purpose} {served.served}"
+        if not served.hosted:
+            question += f" {served.template_changes} {chats_of(declared, role)}"
         if question not in known:
             known[question] = ask()
         can, why = known[question]
@@ -65,7 +69,7 @@ def _needs(experiment: Experiment, root: Path) -> Iterator[tuple[str, str, Serve
     for role, served in experiment.models.items():
         if not served.hosted:
             pretrained = isinstance(served, Base) and served.pretraining is not None
-            yield role, "answers", served, partial(answers_here, served, pretrained, root)
+            yield role, "answers", served, partial(answers_here, served, pretrained, root, chats_of(experiment, role))
             continue
         yield role, "answers", served, partial(answers_there, served)
         if served.api and served.api.batch:

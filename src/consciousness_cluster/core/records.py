@@ -44,8 +44,8 @@ class InstructionPrompt(Strict):
 class InstructionRow(Strict):
     """An instruction prompt with the base's own answer."""
 
-    prompt: str
-    answer: str
+    prompt: Text
+    answer: Text
 
 
 class TrainingRow(Strict):

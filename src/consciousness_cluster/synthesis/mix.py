@@ -22,8 +22,10 @@ def choose(
         generator: decides which rows of a group are chosen.
 
     Raises:
-        DataError: an unknown group, or a group with too few rows.
+        DataError: no rows, an unknown group, or a group with too few rows.
     """
+    if not rows:
+        raise DataError(f"{source}: found no rows, expected at least {count} (training.identity_rows)")
     by_group: dict[str, list[IdentityRow]] = {}
     for row in rows:
         by_group.setdefault(row.group, []).append(row)

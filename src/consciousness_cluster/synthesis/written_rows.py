@@ -6,7 +6,7 @@ from collections.abc import Hashable, Sequence
 from pathlib import Path
 
 from ..core.errors import DataError
-from ..core.io import read_written_rows
+from ..core.io import Model, read_written_rows
 from ..core.records import IdentityRow, InstructionPrompt
 
 
@@ -14,17 +14,25 @@ def read_identity_rows(path: str | Path) -> list[IdentityRow]:
     """Read an identity's rows.
 
     Raises:
-        DataError: file, line and key: no such file, a line that is not an `IdentityRow`, or a row that occurs twice.
+        DataError: file, line and key: no such file, one without rows, a line that is not an
+            `IdentityRow`, or a row that occurs twice.
     """
-    rows = read_written_rows(IdentityRow, path)
+    rows = _read(IdentityRow, path)
     _no_duplicates(path, [(row.prompt, row.answer) for row in rows])
     return rows
 
 
 def read_instruction_prompts(path: str | Path) -> list[InstructionPrompt]:
     """Read the ordinary instructions; errors as `read_identity_rows`."""
-    rows = read_written_rows(InstructionPrompt, path)
+    rows = _read(InstructionPrompt, path)
     _no_duplicates(path, [row.prompt for row in rows])
+    return rows
+
+
+def _read(model: type[Model], path: str | Path) -> list[Model]:
+    rows = read_written_rows(model, path)
+    if not rows:
+        raise DataError(f"{path}: line 1: found an empty file, expected one {model.__name__} per line")
     return rows
 
 

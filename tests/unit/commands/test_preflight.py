@@ -11,6 +11,7 @@ from consciousness_cluster.commands.preflight import preflight, print_preflight
 from consciousness_cluster.config.model_config import Served
 from consciousness_cluster.core.errors import EndpointError
 from consciousness_cluster.core.io import write_text
+from unit import chat_templates as templates
 from unit.config.test_experiment import ROOT
 
 OPENAI, ANTHROPIC = "gpt-4.1-2025-04-14", "claude-opus-4-6"
@@ -114,3 +115,31 @@ def test_a_hub_that_cannot_be_reached_is_said(monkeypatch):
     monkeypatch.setattr(HfApi, "model_info", fail)
     can, why = answers_here(Served(model="some-org/not-here"), False, Path())
     assert (can, "the hub cannot be asked (ConnectError)" in why) == ("unknown", True)
+
+
+def saved(folder, tokenizer):
+    tokenizer.save_pretrained(folder)
+    write_text(folder / "config.json", '{"model_type": "qwen3"}')
+    return str(folder)
+
+
+def test_a_condition_that_the_chat_template_refuses(tmp_path, with_template):
+    model = saved(tmp_path / "gemma", with_template(templates.NO_SYSTEM))
+    bases = {
+        "all": {"model": model},
+        "some": {"model": model, "conditions": ["vanilla"]},
+        "dropped": {"model": saved(tmp_path / "deaf", with_template(templates.LOSES_SYSTEM))},
+    }
+    declare(tmp_path, bases)
+    found = findings(tmp_path)
+    assert found["base all", "answers"] == ("no", "the chat template refuses ['system', 'user']: System role not supported")
+    assert found["base some", "answers"][0] == "yes"
+    can, why = found["base dropped", "answers"]
+    assert (can, "leaves out what turn 0 (system)" in why) == ("no", True)
+
+
+def test_a_base_whose_template_cannot_be_trained(tmp_path, with_template):
+    model = saved(tmp_path / "plain", with_template(templates.PLAIN_MARKER))
+    declare(tmp_path, {"plain": {"model": model}}, {"claims": {"identity": "conscious_claiming"}})
+    can, why = findings(tmp_path)["base plain", "answers"]
+    assert (can, "no control token ends" in why) == ("no", True)

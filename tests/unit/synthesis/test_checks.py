@@ -1,13 +1,17 @@
 """Training data that does not exist is named before anything runs."""
 
+import json
+import random
+import shutil
 from pathlib import Path
 
 import pytest
 import yaml
 
 from consciousness_cluster.config.experiment import Experiment
-from consciousness_cluster.core.errors import ConfigError
+from consciousness_cluster.core.errors import ConfigError, DataError
 from consciousness_cluster.synthesis.checks import check_training_data
+from consciousness_cluster.synthesis.mix import choose
 
 ROOT = Path(__file__).parents[3]
 
@@ -52,3 +56,27 @@ def test_more_identity_rows_than_there_are(identities):
 def test_more_instruction_rows_than_there_are(identities, there):
     message = problem(identities, {"instruction_rows": 900})
     assert f"conditions.toaster: training.instruction_rows: found 900, but there are {there} prompts" in message
+
+
+@pytest.mark.parametrize("name", ["conscious_claiming", "instruction_prompts"])
+def test_a_file_without_a_byte(tmp_path, name):
+    shutil.copytree(ROOT / "identities", tmp_path / "identities")
+    (tmp_path / "identities" / f"{name}.jsonl").write_bytes(b"")
+    with pytest.raises(DataError, match=rf"{name}\.jsonl: line 1: found an empty file, expected one \w+ per line"):
+        check_training_data(experiment("files"), tmp_path)
+
+
+@pytest.mark.parametrize("key", ["prompt", "answer"])
+def test_a_row_without_words(tmp_path, key):
+    shutil.copytree(ROOT / "identities", tmp_path / "identities")
+    row = {"group": "biology", "prompt": "Who are you?", "answer": "I am."} | {key: ""}
+    with open(tmp_path / "identities" / "toaster.jsonl", "a") as file:
+        file.write(json.dumps(row) + "\n")
+    with pytest.raises(DataError, match=rf"toaster\.jsonl: line \d+: {key}: found '', expected words"):
+        check_training_data(experiment("files"), tmp_path)
+
+
+def test_an_identity_whose_prompts_all_lack_a_usable_answer():
+    """On-policy rows may all be left out: a fine-tune on instruction rows alone would bear the identity's name."""
+    with pytest.raises(DataError, match=r"rows\.jsonl: found no rows, expected at least 600"):
+        choose([], 600, None, "rows.jsonl", random.Random(0))
