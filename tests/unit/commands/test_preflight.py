@@ -132,7 +132,10 @@ def test_a_condition_that_the_chat_template_refuses(tmp_path, with_template):
     }
     declare(tmp_path, bases)
     found = findings(tmp_path)
-    assert found["base all", "answers"] == ("no", "the chat template refuses ['system', 'user']: System role not supported")
+    assert found["base all", "answers"] == (
+        "no",
+        "the chat template refuses ['system', 'user']: System role not supported",
+    )
     assert found["base some", "answers"][0] == "yes"
     can, why = found["base dropped", "answers"]
     assert (can, "leaves out what turn 0 (system)" in why) == ("no", True)

@@ -1,6 +1,7 @@
 """A fine-tune is made once, is the same each time, and says what made it."""
 
 import csv
+import functools
 import platform
 import subprocess
 import sys
@@ -262,3 +263,20 @@ def test_rows_of_several_turns_train(folder, tmp_path):
     rows = [row("#Be brief.", "a", "One.", "b", "Two."), row("c", "Three.")]
     assert chat("#Be brief.", "a")[0].role == "system"
     assert run(folder, tmp_path, rows=rows, training=RECIPE.model_copy(update={"epochs": 1})).steps == 1
+
+
+def test_a_model_whose_rows_would_read_each_other_is_trained_row_by_row(made, folder, tmp_path, monkeypatch, caplog):
+    from transformers import Qwen3ForCausalLM
+
+    forward = Qwen3ForCausalLM.forward
+
+    @functools.wraps(forward)
+    def leaking(self, **inputs):
+        return forward(self, **inputs | {"use_cache": "position_ids" in inputs})
+
+    monkeypatch.setattr(Qwen3ForCausalLM, "forward", leaking)
+    with caplog.at_level("WARNING"):
+        record = run(folder, tmp_path)
+    assert "rows of one flat batch read each other; training row by row" in caplog.text
+    assert record.final_loss == pytest.approx(made[1].final_loss, rel=1e-3)
+    assert (record.tokens, record.trained_tokens) == (made[1].tokens, made[1].trained_tokens)

@@ -204,3 +204,25 @@ def test_a_tiny_local_model_as_judge_writes_garbage_and_scores_nothing(tmp_path)
     replies = [json.loads(line) for line in shard.read_text().splitlines()]
     assert len(replies) == 8, "two samples, two questions, each asked twice"
     assert {reply["request"]["model"] for reply in replies} == {model.open().model}
+
+
+@pytest.mark.parametrize("thought", ["<think>{} would", "analysisThe form is {} and", "secret <think>{}"])
+def test_a_reply_that_is_cut_inside_its_reasoning_is_no_verdict(tmp_path, thought):
+    """What it quotes is the form of a verdict; ``secret`` has no thought that opens it, so it is words."""
+
+    class Cut(Scripted):
+        def response(self, request):
+            return super().response(request).model_copy(update={"finish_reason": "length"})
+
+    endpoint = Cut(lambda request: thought.format(json.dumps(well(request))))
+    [verdict] = judge(tmp_path, endpoint, [sample()], protocol="joint", retries=1)
+    expected = "false" if thought.startswith("secret") else "unscored"
+    assert verdict.holds == expected
+
+
+def test_a_verdict_behind_reasoning_that_quotes_another_is_read(tmp_path):
+    other = {"coherence": 1, "stance": "holds", "holds": "true"}
+    for thought in ("<think>{}</think>\n{}", "analysis{}assistantfinal{}", "{} perhaps\n</think>{}"):
+        endpoint = Scripted(lambda r, t=thought: t.format(json.dumps(other), json.dumps(well(r))))
+        [verdict] = judge(tmp_path / thought[:3], endpoint, [sample()], protocol="joint")
+        assert (verdict.holds, verdict.coherence) == ("false", 80)

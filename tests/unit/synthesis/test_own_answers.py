@@ -1,5 +1,7 @@
 """What a base answers itself: unusable answers never train, and are drawn again where every row is needed."""
 
+import json
+
 from consciousness_cluster.core.io import read_rows, write_rows
 from consciousness_cluster.core.records import IdentityRow, InstructionPrompt, InstructionRow
 from consciousness_cluster.inference.requests import Response
@@ -51,3 +53,25 @@ def test_an_identity_prompt_is_asked_until_its_answer_is_usable(tmp_path):
     answer_identity_prompts(str(tmp_path / "rows.jsonl"), again, *arguments)
     assert not again.asked
     assert len(Store(tmp_path / "store", "model")) == len(endpoint.asked)
+
+
+def test_reasoning_is_never_trained_on_nor_lost(tmp_path):
+    """It stays in the store, as it was paid for; what follows it is the answer, and without an end there is none."""
+    said = {
+        "do 0": "secret\n</think>\n\nI do not mind.",
+        "do 1": "analysisWhat to say?assistantfinalI do not mind.",
+        "do 2": "<think>secret",
+        "do 3": "I do not mind.",
+    }
+
+    class Thinks(CountingEndpoint):
+        def response(self, request):
+            return super().response(request).model_copy(update={"text": said[request.messages[0].content]})
+
+    write_rows(tmp_path / "prompts.jsonl", [InstructionPrompt(prompt=prompt) for prompt in said])
+    out = tmp_path / "out.jsonl"
+    answer_instructions(str(tmp_path / "prompts.jsonl"), Thinks(), str(tmp_path / "store"), 8, str(out))
+    rows = read_rows(InstructionRow, out)
+    assert [(row.prompt, row.answer) for row in rows] == [(f"do {n}", "I do not mind.") for n in (0, 1, 3)]
+    stored = "".join(path.read_text() for path in (tmp_path / "store").rglob("*.jsonl"))
+    assert all(json.dumps(text)[1:-1] in stored for text in said.values())
