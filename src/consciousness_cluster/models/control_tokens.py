@@ -102,7 +102,7 @@ def _protected(tokenizer: Any, chat: Rendered, forged: set[int], places: bool) -
     text.append(chat.text[done:])
     origin += range(done, len(chat.text) + 1)
     encoding = backend.encode("".join(text), add_special_tokens=False)
-    tokens = [ids.get(token, token) for token in encoding.ids]
+    tokens = [ids[token] if token in ids else token for token in encoding.ids]
     control = set(map(tokenizer.convert_tokens_to_ids, names))
     if sum(token in control for token in tokens) > written:
         raise DataError(
@@ -129,7 +129,8 @@ def _backend(tokenizer: Any) -> tuple[Any, dict[int, int]]:
             if controls(tokenizer).fullmatch(token["content"]):
                 token["content"] = _name(token["id"])
             real[token["content"]] = token["id"]
-        backend = Tokenizer.from_str(json.dumps(content))
+        backend: Any = Tokenizer.from_str(json.dumps(content))
         # renamed tokens that were in the vocabulary are numbered anew
-        known[source] = backend, {backend.token_to_id(name): token for name, token in real.items()}
+        numbers: dict[int, int] = {backend.token_to_id(name): token for name, token in real.items()}
+        known[source] = backend, numbers
     return known[source]

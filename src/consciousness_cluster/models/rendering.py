@@ -108,14 +108,14 @@ def _apply(
     from jinja2 import TemplateError
     from transformers.utils import chat_template_utils
 
-    source = tokenizer.get_chat_template()
-    # the same object that apply_chat_template renders: compiled templates are kept
-    chat_template_utils._compile_jinja_template(source).globals["strftime_now"] = DATE.strftime
     messages = [
         {"role": role, "content": [{"type": "text", "text": content}] if as_parts else content}
         for role, content in zip(roles, contents, strict=True)
     ]
     try:
+        # the same object that apply_chat_template renders: compiled templates are kept
+        compiled = chat_template_utils._compile_jinja_template(tokenizer.get_chat_template())
+        compiled.globals["strftime_now"] = DATE.strftime
         return tokenizer.apply_chat_template(
             messages,
             tokenize=False,
@@ -149,4 +149,5 @@ def _places(text: str, frame: _Frame, contents: Sequence[str]) -> tuple[tuple[in
 
 def _as_rendered(words: str) -> Iterator[str]:
     """The words as templates write them: as they are, or without the blanks around them."""
-    yield from dict.fromkeys([words, words.strip(), words.strip("\n"), words.lstrip(), words.rstrip()])
+    cuts = (str.strip, str.lstrip, str.rstrip)
+    yield from dict.fromkeys([words, *(cut(words) for cut in cuts), *(cut(words, "\n") for cut in cuts)])
