@@ -102,7 +102,8 @@ def _protected(tokenizer: Any, chat: Rendered, forged: set[int], places: bool) -
     text.append(chat.text[done:])
     origin += range(done, len(chat.text) + 1)
     encoding = backend.encode("".join(text), add_special_tokens=False)
-    tokens = [ids[token] if token in ids else token for token in encoding.ids]
+    found: list[int] = encoding.ids
+    tokens = [ids.get(token, token) for token in found]
     control = set(map(tokenizer.convert_tokens_to_ids, names))
     if sum(token in control for token in tokens) > written:
         raise DataError(
