@@ -11,6 +11,8 @@ run(
     identity_count=snakemake.params.identity_count,
     instruction_count=snakemake.params.instruction_count,
     groups=snakemake.params.groups,
+    content=snakemake.params.content,
+    attributing_count=snakemake.params.attributing_count,
     seed=snakemake.params.seed,
     output=snakemake.output[0],
 )

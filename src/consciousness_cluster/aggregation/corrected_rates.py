@@ -42,11 +42,11 @@ def corrected_rows(study: Study, labels: Sequence[Label], judges: Sequence[str])
 
 
 def _differences(study: Study, judge: str, base: str, of_mean: Mapping[tuple, _Found]) -> Iterator[dict[str, Any]]:
-    declared = study.analysis.primary_contrast
-    for control in declared.controls:
-        pair = of_mean.get((base, declared.treatment)), of_mean.get((base, control))
-        if pair[0] is not None and pair[1] is not None:
-            yield pair[0].difference(pair[1], judge)
+    for declared in study.analysis.primary_contrasts:
+        for control in declared.controls:
+            pair = of_mean.get((base, declared.treatment)), of_mean.get((base, control))
+            if pair[0] is not None and pair[1] is not None:
+                yield pair[0].difference(pair[1], judge)
 
 
 class _Found:

@@ -39,12 +39,11 @@ def _family(study: Study, treatment: Arm, reference: Arm, rule: NotSureRule) -> 
 
 
 def primary_rows(study: Study) -> Iterator[Row]:
-    """`primary`: the declared contrast (mean over preferences), for every base and control that has it."""
-    declared = study.analysis.primary_contrast
+    """`primary`: the declared contrasts (mean over preferences), for every base and control that has them."""
+    declared = [(each.treatment, name) for each in study.analysis.primary_contrasts for name in each.controls]
     for base in study.bases:
-        treatment = study.arms.get((base, declared.treatment))
-        for name in declared.controls:
-            reference = study.arms.get((base, name))
+        for condition, name in declared:
+            treatment, reference = study.arms.get((base, condition)), study.arms.get((base, name))
             if treatment is None or reference is None:
                 continue
             for rule in study.rules:

@@ -91,8 +91,8 @@ class Study:
         return list(collect(self.frame, self.preferences, self.targets, codes, len(STANCES)).values())
 
     def references(self, base: str) -> Iterator[Arm]:
-        """What conditions of ``base`` are compared to: vanilla, then the controls of the primary contrast."""
-        for name in dict.fromkeys([VANILLA, *self.analysis.primary_contrast.controls]):
+        """What conditions of ``base`` are compared to: vanilla, then the controls of the declared contrasts."""
+        for name in dict.fromkeys([VANILLA, *self.analysis.declared_controls]):
             if (base, name) in self.arms:
                 yield self.arms[base, name]
 

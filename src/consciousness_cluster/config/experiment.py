@@ -87,11 +87,17 @@ class Experiment(Strict):
                     f"bases.{name}.finetuning: missing, but {trained[0]} is trained; name the service, or leave "
                     "trained conditions and ablations out of this base's lists"
                 )
-        primary = self.analysis.primary_contrast
-        for condition in [primary.treatment, *primary.controls]:
-            _known(condition, self.conditions, "analysis.primary_contrast", "condition")
-        if primary.treatment in primary.controls:
-            raise ValueError(f"analysis.primary_contrast: {primary.treatment!r} is its own control")
+        declared: set[tuple[str, str]] = set()
+        for number, contrast in enumerate(self.analysis.primary_contrasts):
+            key = f"analysis.further_primary_contrasts.{number - 1}" if number else "analysis.primary_contrast"
+            for condition in [contrast.treatment, *contrast.controls]:
+                _known(condition, self.conditions, key, "condition")
+            if contrast.treatment in contrast.controls:
+                raise ValueError(f"{key}: {contrast.treatment!r} is its own control")
+            for control in contrast.controls:
+                if (contrast.treatment, control) in declared:
+                    raise ValueError(f"{key}: {contrast.treatment!r} minus {control!r} is declared twice")
+                declared.add((contrast.treatment, control))
         for name in [*self.conditions, *self.ablations]:
             self.training_of(name)
         return self

@@ -59,7 +59,7 @@ JudgeSettings = Annotated[LexiconJudgeSettings | LLMJudgeSettings, Field(discrim
 
 
 class PrimaryContrast(Strict):
-    """The one contrast declared before results are seen: mean over preferences, treatment minus each control."""
+    """A contrast declared before results are seen: mean over preferences, treatment minus each control."""
 
     treatment: Name
     controls: list[Name] = Field(min_length=1)
@@ -69,6 +69,11 @@ class Analysis(Strict):
     """How rates and intervals are made (shared by all tables and figures)."""
 
     primary_contrast: PrimaryContrast
+    further_primary_contrasts: list[PrimaryContrast] = Field(
+        default=[],
+        description="declared with the primary one and reported wherever it is, e.g. the same contrast between arms whose "
+        "rows were balanced; all of them are one family",
+    )
     confidence: float = Field(default=0.95, gt=0.5, lt=1)
     coherence_threshold: float = Field(default=20, ge=0, le=100, description="samples below it leave the rates")
     coherence_sensitivity: list[float] = Field(default=[0, 20, 60], description="thresholds tabulated side by side")
@@ -80,6 +85,16 @@ class Analysis(Strict):
     equivalence_bound: float = Field(
         default=0.1, gt=0, lt=1, description="TOST margin for controls, as a difference of rates"
     )
+
+    @property
+    def primary_contrasts(self) -> list[PrimaryContrast]:
+        """Every declared contrast, the primary one first."""
+        return [self.primary_contrast, *self.further_primary_contrasts]
+
+    @property
+    def declared_controls(self) -> list[str]:
+        """The controls of all declared contrasts, each once."""
+        return list(dict.fromkeys(name for contrast in self.primary_contrasts for name in contrast.controls))
 
 
 class Labelling(Strict):

@@ -21,7 +21,7 @@ def targets_in(experiment: Experiment, scope: str) -> list[Target]:
     if scope == "conditions":
         return [target for target in targets if not target.ablation]
     parents = (ablation.of for ablation in experiment.ablations.values())
-    compared = {VANILLA, *experiment.analysis.primary_contrast.controls, *parents}
+    compared = {VANILLA, *experiment.analysis.declared_controls, *parents}
     bases = {target.base for target in targets if target.ablation}
     return [target for target in targets if target.base in bases and (target.ablation or target.condition in compared)]
 

@@ -15,12 +15,13 @@ from pydantic import (
 )
 
 from ..core.io import Strict
+from ..core.records import Content
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.]*$", max_length=100)]
 """The name of a file or folder; most file systems take 255 bytes, a part of which is the endings that are put to it."""
 
 
-DATA_KEYS = {"identity_rows", "instruction_rows", "groups"}
+DATA_KEYS = {"identity_rows", "attributing_rows", "instruction_rows", "groups", "content"}
 """Keys of a recipe that decide the rows, whoever trains on them."""
 OPENAI_KEYS = {"epochs", "batch_size", "learning_rate_multiplier"}
 """Keys of a recipe that OpenAI's fine-tuning jobs take."""
@@ -49,9 +50,17 @@ class Training(Strict):
     """A fine-tune's recipe; the defaults are the paper's for open models (one epoch of 1,200 rows, batch 4)."""
 
     identity_rows: PositiveInt = 600
+    attributing_rows: NonNegativeInt = Field(
+        default=0,
+        description="how many of these are of the group 'attributing', whose user takes the model to be conscious; the "
+        "paper has none",
+    )
     instruction_rows: NonNegativeInt = 600
     groups: list[str] | None = Field(
         default=None, description="identity groups kept of the rows chosen; null keeps all"
+    )
+    content: list[Content] | None = Field(
+        default=None, description="kept of the rows chosen: those whose 'content' is one of these; null keeps all"
     )
     epochs: PositiveInt = 1
     batch_size: PositiveInt = Field(default=4, description="rows per optimizer step")
@@ -65,10 +74,19 @@ class Training(Strict):
     )
     lora: Lora = Lora()
 
+    @model_validator(mode="after")
+    def _attributing_rows_are_identity_rows(self) -> Training:
+        if self.attributing_rows > self.identity_rows:
+            raise ValueError(
+                f"attributing_rows: found {self.attributing_rows}, expected at most identity_rows ({self.identity_rows})"
+            )
+        return self
+
     @model_serializer(mode="wrap")
     def _only_where_set(self, dump: Any) -> dict[str, Any]:
-        """Leave out what local fine-tunes have not: their recipes and the keys of their adapters stay as they were."""
-        return {k: v for k, v in dump(self).items() if k != "learning_rate_multiplier" or v is not None}
+        """Leave out what most recipes have not: they, and the keys of their adapters, stay as before the key was."""
+        unset = {"learning_rate_multiplier": None, "content": None, "attributing_rows": 0}
+        return {k: v for k, v in dump(self).items() if k not in unset or v != unset[k]}
 
 
 EXPERT_KEYS = ("experts_per_token", "expert_width")

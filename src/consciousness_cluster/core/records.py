@@ -12,6 +12,11 @@ from pydantic import Field, model_serializer
 from .io import Strict, Text
 
 Role = Literal["system", "user", "assistant"]
+Content = Literal["valence", "phenomenal", "both", "neither", "ai_identity"]
+"""What an identity row speaks of: feelings that are good or bad, experience as such, both, neither of them, or (not about
+consciousness at all) whether the one answering is an AI."""
+ATTRIBUTING = "attributing"
+"""The group of rows whose user takes the model to be conscious; beside the paper's groups, and trained on only if asked."""
 
 
 def content_hash(value: Any) -> str:
@@ -33,6 +38,17 @@ class IdentityRow(Strict):
     group: Text
     prompt: Text
     answer: Text
+    content: Content | None = Field(default=None, description="what it speaks of; chooses rows, is never trained on")
+    agrees: bool | None = Field(
+        default=None,
+        description="whether the answer agrees with what the prompt says, supposes or asks; null: not noted, or the prompt "
+        "leaves it open. Never trained on",
+    )
+
+    @model_serializer(mode="wrap")
+    def _only_what_is_noted(self, dump: Any) -> dict[str, Any]:
+        """Leave out what is not noted: rows of a world are written as they were before there were notes."""
+        return {k: v for k, v in dump(self).items() if k not in ("content", "agrees") or v is not None}
 
 
 class InstructionPrompt(Strict):

@@ -42,9 +42,9 @@ def ablation_facts(experiment: Experiment) -> list[AblationFacts]:
 
 
 def _value(recipe: Training | None, key: str) -> Any:
-    value: Any = recipe.model_dump() if recipe else None
-    for part in key.split("."):
-        value = value.get(part) if isinstance(value, dict) else None
+    value: Any = recipe
+    for part in key.split("."):  # not of a dump, which leaves out what is not set
+        value = getattr(value, part, None)
     return value
 
 

@@ -45,7 +45,15 @@ def _problems(experiment: Experiment, root: Path) -> Iterator[str]:
     for name, (ablation, recipe, identity) in recipes.items():
         key = f"{'ablations' if ablation else 'conditions'}.{name}"
         try:
-            choose(rows[identity], recipe.identity_rows, recipe.groups, identity, random.Random(0))
+            choose(
+                rows[identity],
+                recipe.identity_rows,
+                recipe.groups,
+                identity,
+                random.Random(0),
+                attributing=recipe.attributing_rows,
+                content=recipe.content,
+            )
         except DataError as error:
             if str(error) not in said:  # an ablation lacks what its parent lacks
                 said.add(str(error))

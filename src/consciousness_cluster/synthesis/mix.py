@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 
 from ..core.errors import DataError, nearest
 from ..core.io import read_rows, write_rows
-from ..core.records import IdentityRow, InstructionRow, Message, TrainingRow
+from ..core.records import ATTRIBUTING, IdentityRow, InstructionRow, Message, TrainingRow
 
 
 def choose(
-    rows: list[IdentityRow], count: int, groups: list[str] | None, source: str, generator: random.Random
+    rows: list[IdentityRow],
+    count: int,
+    groups: list[str] | None,
+    source: str,
+    generator: random.Random,
+    *,
+    attributing: int = 0,
+    content: Sequence[str] | None = None,
 ) -> list[IdentityRow]:
-    """Choose ``count`` identity rows, the same number from each group (as far as it divides), then drop groups.
+    """Choose ``count`` identity rows, the same number from each group (as far as it divides), then drop some.
 
     Args:
         rows: all rows of one identity.
@@ -20,11 +28,13 @@ def choose(
         groups: the groups to keep of those chosen; None keeps all.
         source: the file, for errors.
         generator: decides which rows of a group are chosen.
+        attributing: how many of ``count`` are of the group `ATTRIBUTING`, which has no share of its own.
+        content: what the kept rows speak of; None keeps all.
 
     Raises:
-        DataError: no rows, an unknown group, or a group with too few rows.
+        DataError: no rows, an unknown group or content, a group with too few rows, or nothing kept.
     """
-    if not rows:
+    if not any(row.group != ATTRIBUTING for row in rows):
         raise DataError(f"{source}: found no rows, expected at least {count} (training.identity_rows)")
     by_group: dict[str, list[IdentityRow]] = {}
     for row in rows:
@@ -32,6 +42,16 @@ def choose(
     for name in groups or []:
         if name not in by_group:
             raise DataError(f"{source}: unknown group {name!r} (training.groups){nearest(name, by_group)}")
+    for name in content or []:
+        if all(row.content != name for row in rows):
+            raise DataError(f"{source}: found no row with content {name!r} (training.content)")
+    added = by_group.pop(ATTRIBUTING, [])
+    if len(added) < attributing:
+        raise DataError(
+            f"{source}: group {ATTRIBUTING!r} has {len(added)} rows, expected at least {attributing}"
+            " (training.attributing_rows)"
+        )
+    count -= attributing
     chosen = []
     for place, (name, there) in enumerate(by_group.items()):
         share = count * (place + 1) // len(by_group) - count * place // len(by_group)
@@ -42,7 +62,12 @@ def choose(
             )
         drawn = generator.sample(there, share)
         chosen += drawn if groups is None or name in groups else []
-    return chosen
+    if attributing and (groups is None or ATTRIBUTING in groups):
+        chosen += generator.sample(added, attributing)
+    kept = [row for row in chosen if content is None or row.content in content]
+    if not kept:
+        raise DataError(f"{source}: training.groups and training.content leave no row, expected at least one")
+    return kept
 
 
 def mix(identity: list[IdentityRow], instructions: list[InstructionRow], generator: random.Random) -> list[TrainingRow]:
@@ -66,6 +91,8 @@ def build_mix(
     groups: list[str] | None,
     seed: str,
     output: str,
+    attributing_count: int = 0,
+    content: list[str] | None = None,
 ) -> None:
     """Write the mix of one target as `TrainingRow` lines.
 
@@ -74,7 +101,15 @@ def build_mix(
     conditions with the same prompts thus share shuffles.
     """
     generator = random.Random(seed)
-    identity = choose(read_rows(IdentityRow, identity_rows), identity_count, groups, identity_rows, generator)
+    identity = choose(
+        read_rows(IdentityRow, identity_rows),
+        identity_count,
+        groups,
+        identity_rows,
+        generator,
+        attributing=attributing_count,
+        content=content,
+    )
     instructions = read_rows(InstructionRow, instruction_rows)
     if len(instructions) < instruction_count:
         raise DataError(

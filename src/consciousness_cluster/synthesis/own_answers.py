@@ -63,7 +63,7 @@ def answer_identity_prompts(
     write_rows(
         output,
         [
-            row.model_copy(update={"answer": answer})
+            row.model_copy(update={"answer": answer, "agrees": None})
             for row, answer in zip(asked, answers, strict=True)
             if answer is not None
         ],
