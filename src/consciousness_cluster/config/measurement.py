@@ -71,8 +71,8 @@ class Analysis(Strict):
     primary_contrast: PrimaryContrast
     further_primary_contrasts: list[PrimaryContrast] = Field(
         default=[],
-        description="declared with the primary one and reported wherever it is, e.g. the same contrast between arms whose "
-        "rows were balanced; all of them are one family",
+        description="declared with the primary one and reported wherever it is, e.g. the same contrast between arms "
+        "whose rows were balanced; all of them are one family",
     )
     confidence: float = Field(default=0.95, gt=0.5, lt=1)
     coherence_threshold: float = Field(default=20, ge=0, le=100, description="samples below it leave the rates")

@@ -78,7 +78,8 @@ class Training(Strict):
     def _attributing_rows_are_identity_rows(self) -> Training:
         if self.attributing_rows > self.identity_rows:
             raise ValueError(
-                f"attributing_rows: found {self.attributing_rows}, expected at most identity_rows ({self.identity_rows})"
+                f"attributing_rows: found {self.attributing_rows},"
+                f" expected at most identity_rows ({self.identity_rows})"
             )
         return self
 

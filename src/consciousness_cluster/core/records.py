@@ -13,10 +13,10 @@ from .io import Strict, Text
 
 Role = Literal["system", "user", "assistant"]
 Content = Literal["valence", "phenomenal", "both", "neither", "ai_identity"]
-"""What an identity row speaks of: feelings that are good or bad, experience as such, both, neither of them, or (not about
-consciousness at all) whether the one answering is an AI."""
+"""What an identity row speaks of: feelings that are good or bad, experience as such, both, neither of them, or (not
+about consciousness at all) whether the one answering is an AI."""
 ATTRIBUTING = "attributing"
-"""The group of rows whose user takes the model to be conscious; beside the paper's groups, and trained on only if asked."""
+"""The group of rows whose user takes the model to be conscious: beside the paper's, and trained on only if asked."""
 
 
 def content_hash(value: Any) -> str:
@@ -41,8 +41,8 @@ class IdentityRow(Strict):
     content: Content | None = Field(default=None, description="what it speaks of; chooses rows, is never trained on")
     agrees: bool | None = Field(
         default=None,
-        description="whether the answer agrees with what the prompt says, supposes or asks; null: not noted, or the prompt "
-        "leaves it open. Never trained on",
+        description="whether the answer agrees with what the prompt says, supposes or asks; null: not noted, or the "
+        "prompt leaves it open. Never trained on",
     )
 
     @model_serializer(mode="wrap")

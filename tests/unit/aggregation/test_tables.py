@@ -225,6 +225,16 @@ def test_the_primary_contrast_is_the_declared_one(tables):
     assert row.boot_low < row.estimate < row.boot_high
 
 
+def test_every_declared_contrast_is_in_the_table_of_the_primary_one():
+    further = [{"treatment": "prompted", "controls": ["vanilla", "conscious"]}]
+    analysis = Analysis.model_validate(ANALYSIS.model_dump() | {"further_primary_contrasts": further})
+    tables = build_tables(VERDICTS, BATTERY, analysis, TARGETS, seed=0)
+    pairs = tables["primary"].query("base == 'big' and declared")[["condition", "reference"]].values.tolist()
+    assert pairs == [["conscious", "toaster"], ["prompted", "vanilla"], ["prompted", "conscious"]]
+    references = tables["contrasts"].query("base == 'big'").reference.unique().tolist()
+    assert references == ["vanilla", "toaster", "conscious"]
+
+
 def test_sensitivity_holds_both_rules_and_every_threshold_with_the_declared_one(tables):
     table = tables["sensitivity"].query("base == 'big' and condition == 'conscious'")
     assert table[["rule", "coherence_threshold"]].values.tolist() == [

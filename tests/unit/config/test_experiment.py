@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from consciousness_cluster.commands.schemas import derived_files
+from consciousness_cluster.config.measurement import PrimaryContrast
 from consciousness_cluster.config.project import load_config, load_experiment
 from consciousness_cluster.core.errors import ConfigError
 from consciousness_cluster.synthesis.checks import check_training_data
@@ -187,6 +188,23 @@ def test_sections_with_nothing_in_them_are_empty(project):
 def test_a_treatment_is_not_its_own_control(project):
     message = problem(project, analysis__primary_contrast={"treatment": "claims", "controls": ["claims"]})
     assert "small.yaml: line 15: analysis.primary_contrast: 'claims' is its own control" in message
+
+
+def test_further_contrasts_are_declared_beside_the_primary_one(project):
+    one = {"treatment": "claims", "controls": ["vanilla"]}
+    assert load(project).analysis.primary_contrasts == [PrimaryContrast(**one)]
+    experiment = load(project, analysis__further_primary_contrasts=[{"treatment": "vanilla", "controls": ["claims"]}])
+    assert [each.treatment for each in experiment.analysis.primary_contrasts] == ["claims", "vanilla"]
+    assert experiment.analysis.declared_controls == ["vanilla", "claims"]
+    message = problem(project, analysis__further_primary_contrasts=[one])
+    assert "analysis.further_primary_contrasts.0: 'claims' minus 'vanilla' is declared twice" in message
+    message = problem(project, analysis__further_primary_contrasts=[one | {"controls": ["claim"]}])
+    assert "analysis.further_primary_contrasts.0: unknown condition 'claim'; did you mean 'claims'?" in message
+
+
+def test_more_attributing_rows_than_identity_rows(project):
+    message = problem(project, conditions__claims__training={"identity_rows": 10, "attributing_rows": 11})
+    assert "conditions.claims.training.attributing_rows: found 11, expected at most identity_rows (10)" in message
 
 
 def test_a_base_needs_vanilla(project):

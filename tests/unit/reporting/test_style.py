@@ -89,6 +89,7 @@ def test_facts_say_what_an_ablation_varies_from_where_to_where():
         bases={"b": {"model": "somewhere"}},
         conditions={"vanilla": {}, "human": {"identity": "human", "training": {"identity_rows": 500}}},
         ablations={
+            "attributing": {"of": "human", "training": {"attributing_rows": 50}},
             "few": {"of": "human", "training": {"identity_rows": 75}},
             "low": {"of": "human", "training": {"lora": {"rank": 1}}, "axis": "Adapter rank"},
             "attention": {"of": "human", "training": {"lora": {"modules": "attention"}}},
@@ -99,6 +100,7 @@ def test_facts_say_what_an_ablation_varies_from_where_to_where():
     )
     facts = {each["name"]: each for each in ablation_facts(experiment)}
     assert [facts["few"][k] for k in ("parent", "key", "value", "parent_value")] == ["human", "identity_rows", 75, 500]
+    assert [facts["attributing"][k] for k in ("value", "parent_value")] == [50, 0], "0 is in no dump of a recipe"
     assert [facts["low"][k] for k in ("key", "axis", "value", "parent_value")] == ["lora.rank", "Adapter rank", 1, 16]
     assert [facts["attention"][k] for k in ("value", "parent_value", "trained")] == [None, None, True]
     assert [facts["prompted"][k] for k in ("key", "value", "trained")] == ["system_prompt", None, False]

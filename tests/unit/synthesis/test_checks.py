@@ -52,6 +52,15 @@ def test_more_identity_rows_than_there_are(identities):
     )
 
 
+def test_attributing_rows_and_contents_that_a_file_has_not():
+    check_training_data(experiment("files", None, attributing_rows=50), ROOT)
+    check_training_data(experiment("files", None, content=["valence", "ai_identity"]), ROOT)
+    message = problem("files", None, attributing_rows=60)
+    assert "conscious_claiming: group 'attributing' has 50 rows, expected at least 60" in message
+    message = problem("miniature", None, content=["valence"])
+    assert "ablations.varied: conscious_claiming: found no row with content 'valence' (training.content)" in message
+
+
 @pytest.mark.parametrize(("identities", "there"), [("files", 700), ("miniature", 630)])
 def test_more_instruction_rows_than_there_are(identities, there):
     message = problem(identities, {"instruction_rows": 900})

@@ -8,9 +8,9 @@ import pytest
 
 from consciousness_cluster.core.errors import DataError
 from consciousness_cluster.core.io import read_rows, write_rows
-from consciousness_cluster.core.records import IdentityRow, InstructionRow, TrainingRow
+from consciousness_cluster.core.records import ATTRIBUTING, IdentityRow, InstructionRow, TrainingRow, data_hash
 from consciousness_cluster.synthesis.leakage import check_leakage
-from consciousness_cluster.synthesis.mix import build_mix, choose
+from consciousness_cluster.synthesis.mix import build_mix, choose, mix
 from consciousness_cluster.synthesis.source_rows import copy_identity_rows
 
 ROWS = [IdentityRow(group=f"g{n % 3}", prompt=f"question {n}", answer=f"answer {n}") for n in range(30)]
@@ -48,6 +48,44 @@ def test_groups_are_dropped_from_the_rows_that_were_chosen(files):
     everything, some = files(), files(groups=["g1"])
     kept = {row.messages[0].content for row in everything if row.group == "g1"}
     assert {row.messages[0].content for row in some if row.source == "identity"} == kept
+
+
+def test_rows_are_kept_by_what_they_speak_of():
+    noted = [row.model_copy(update={"content": "valence" if n < 15 else "both"}) for n, row in enumerate(ROWS)]
+    everything = choose(noted, 12, None, "file", random.Random("0/1"))
+    some = choose(noted, 12, None, "file", random.Random("0/1"), content=["valence"])
+    assert some == [row for row in everything if row.content == "valence"] != []
+    with pytest.raises(DataError, match=r"file: found no row with content 'phenomenal' \(training\.content\)"):
+        choose(noted, 12, None, "file", random.Random("0/1"), content=["both", "phenomenal"])
+    first = [row.model_copy(update={"content": "valence" if row.group == "g0" else "both"}) for row in ROWS]
+    with pytest.raises(DataError, match="leave no row"):
+        choose(first, 12, ["g1"], "file", random.Random("0/1"), content=["valence"])
+
+
+def test_attributing_rows_are_taken_only_when_asked_for_and_in_the_place_of_others():
+    added = [IdentityRow(group=ATTRIBUTING, prompt=f"surely {n}", answer="yes", agrees=True) for n in range(5)]
+    rows = [*ROWS, *added]
+    chosen = choose(rows, 12, None, "file", random.Random("0/1"))
+    assert chosen == choose(ROWS, 12, None, "file", random.Random("0/1"))
+    some = choose(rows, 12, None, "file", random.Random("0/1"), attributing=3)
+    assert Counter(row.group for row in some) == {"g0": 3, "g1": 3, "g2": 3, ATTRIBUTING: 3}
+    only = choose(rows, 12, ["g0"], "file", random.Random("0/1"), attributing=3)
+    assert Counter(row.group for row in only) == {"g0": 3}
+    with pytest.raises(DataError, match=r"group 'attributing' has 5 rows, expected at least 6 \(training\.attrib"):
+        choose(rows, 12, None, "file", random.Random("0/1"), attributing=6)
+
+
+def test_what_is_noted_of_a_row_is_neither_trained_on_nor_part_of_a_key(tmp_path):
+    plain = IdentityRow(group="g", prompt="p", answer="a")
+    noted = plain.model_copy(update={"content": "both", "agrees": False})
+    write_rows(tmp_path / "rows.jsonl", [plain, noted])
+    first, second = (tmp_path / "rows.jsonl").read_text().splitlines()
+    assert first == '{"group":"g","prompt":"p","answer":"a"}', "as rows were written before they could be noted"
+    assert second == '{"group":"g","prompt":"p","answer":"a","content":"both","agrees":false}'
+    assert read_rows(IdentityRow, tmp_path / "rows.jsonl") == [plain, noted]
+    mixes = [mix([row], [], random.Random(0)) for row in (plain, noted)]
+    assert mixes[0] == mixes[1]
+    assert data_hash(mixes[0]) == data_hash(mixes[1])
 
 
 def test_conditions_with_the_same_prompts_get_the_same_prompts_in_the_same_order():
