@@ -205,7 +205,9 @@ rule build_mix:
         ).training.instruction_rows,
         groups=lambda wildcards: target_of(wildcards).training.groups,
         content=lambda wildcards: target_of(wildcards).training.content,
-        attributing_count=lambda wildcards: target_of(wildcards).training.attributing_rows,
+        attributing_count=lambda wildcards: target_of(
+            wildcards
+        ).training.attributing_rows,
         seed=lambda wildcards: f"{EXPERIMENT.seed}/{wildcards.seed}",
         algorithm=code_of("1_build_mix"),
     message:
