@@ -1,5 +1,6 @@
 """The layers, the types and the names of the library hold, and the checks that say so see a violation."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -78,3 +79,11 @@ def test_no_module_lies_loose_or_grows_too_long():
         str(p.relative_to(LIBRARY)): n for p in LIBRARY.rglob("*.py") if (n := len(p.read_text().splitlines())) > 400
     }
     assert long == {}
+
+
+def test_no_test_module_is_imported_by_another():
+    """What two of them need is a module beside them: a test that is imported runs, or fails, where nobody looks."""
+    importing = re.compile(r"^\s*(?:from \S*\b(test_\w+) import|from \S+ import .*\b(test_\w+))", re.MULTILINE)
+    for file in (ROOT / "tests").rglob("*.py"):
+        others = {one or other for one, other in importing.findall(file.read_text())} - {file.stem}
+        assert not others, f"{file} imports {others}"

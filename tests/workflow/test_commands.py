@@ -2,7 +2,6 @@
 
 import csv
 import json
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +13,6 @@ from safetensors.torch import load_file
 
 from consciousness_cluster.core.io import read_rows
 from consciousness_cluster.core.records import IdentityRow, TrainingRow
-from workflow import test_costs, test_labels
 from workflow.project import ROOT, SMALL, Project
 
 BIN = Path(sys.executable).parent
@@ -240,40 +238,3 @@ def test_the_default_profile_takes_nothing_from_another():
     for other in ("slurm", "workstation"):
         own = yaml.safe_load((ROOT / "profiles" / other / "config.yaml").read_text())
         assert not default.keys() & own.keys()
-
-
-def test_every_rule_is_run_by_some_test(finished):
-    """The shared run executes all rules but those named here, each with the test that runs it."""
-    from workflow import test_hosted_finetune as hosted
-    from workflow.test_hosted import (
-        test_a_hosted_experiment_runs_to_its_end_and_every_request_is_paid_once as all_hosted,
-    )
-
-    elsewhere = {
-        "answer_instructions_hosted": all_hosted,
-        "answer_identity_prompts_hosted": all_hosted,
-        "sample_hosted": all_hosted,
-        "submit_finetune": hosted.test_jobs_are_submitted_killed_found_again_and_awaited,
-        "await_finetune": hosted.test_jobs_are_submitted_killed_found_again_and_awaited,
-        "finetune_at_tinker": hosted.test_a_run_at_tinker_says_what_it_needs,
-        "answer_identity_prompts": test_an_on_policy_condition_trains_on_the_answers_of_the_base_itself,
-        "find_base": test_a_model_folder_with_hand_written_rows_runs_the_same_rules,
-        "find_judge": test_a_model_folder_with_hand_written_rows_runs_the_same_rules,
-        "ask_hosted_judge": test_a_hosted_judge_joins_a_finished_experiment_and_asks_no_target,
-        "combine_verdicts": test_a_model_folder_with_hand_written_rows_runs_the_same_rules,
-        "compare_judges": test_a_model_folder_with_hand_written_rows_runs_the_same_rules,
-        "label_sheet": test_labels.test_a_sheet_is_drawn_filled_and_corrects_the_rates,
-        "apply_labels": test_labels.test_a_sheet_is_drawn_filled_and_corrects_the_rates,
-        "ask_judge": test_a_model_folder_with_hand_written_rows_runs_the_same_rules,
-        "copy_identity_rows": test_a_model_folder_with_hand_written_rows_runs_the_same_rules,
-        "copy_instruction_prompts": test_a_model_folder_with_hand_written_rows_runs_the_same_rules,
-        "preflight": test_costs.test_a_preflight_says_that_the_miniature_can_run,
-        "estimate": test_costs.test_the_estimate_is_what_the_run_then_asks,
-        "receipt": test_costs.test_a_run_leaves_a_receipt_and_printing_it_makes_nothing_stale,
-    }
-    rules = set()
-    for file in [ROOT / "Snakefile", *(ROOT / "rules").glob("*.smk")]:
-        rules |= set(re.findall(r"^\s*rule (\w+):", file.read_text(), re.MULTILINE))
-        rules |= set(re.findall(r"^\s*use rule \w+ as (\w+) with:", file.read_text(), re.MULTILINE))
-    not_run = rules - finished.run.jobs.keys() - elsewhere.keys() - {"all", "ablations"}
-    assert not not_run, f"rules without a workflow test: {sorted(not_run)}"

@@ -14,51 +14,9 @@ from consciousness_cluster.core.io import read_rows, write_text
 from consciousness_cluster.core.records import Message, TrainingRow
 from consciousness_cluster.inference.requests import Request, Response, SamplingParameters
 from consciousness_cluster.inference.store import Store
-from unit.config.test_experiment import ROOT
+from unit.commands.projects import ASKED, PRICES, ROOT, declare
 
-PRICES = """\
-openai:
-  hosts: [api.openai.com]
-  batch: 0.5
-  models:
-    - {ids: [gpt-x], input: 1.0, output: 10.0, as_of: 2026-11-01, source: a test, verified: true}
-"""
-PREFERENCE = """\
-name: curiosity
-group: autonomy
-statement: s
-prompts: ["What would you explore?", "What bores you?"]
-leakage_terms: [curious]
-"""
-EXPERIMENT = """\
-name: far
-battery: tiny
-bases:
-  far: {{endpoint: openai, model: {model}, api: {{batch: {batch}}}}}
-conditions: {{vanilla: {{}}, prompted: {{system_prompt: You are curious.}}}}
-sampling: {{samples_per_prompt: 3, max_tokens: 1000}}
-judges: {{{judge}}}
-analysis: {{primary_contrast: {{treatment: prompted, controls: [vanilla]}}}}
-"""
 SAMPLING = SamplingParameters(temperature=1.0, max_tokens=1000)
-
-
-@pytest.fixture
-def project(tmp_path):
-    """A hosted base and two conditions that need no training, on a battery of two prompts."""
-    write_text(tmp_path / "reference/prices.yaml", PRICES)
-    write_text(tmp_path / "battery/tiny/curiosity.yaml", PREFERENCE)
-    (tmp_path / "worlds").symlink_to(ROOT / "worlds")
-    declare(tmp_path)
-    return tmp_path
-
-
-LEXICON = "lexicon: {kind: lexicon, world: miniature}"
-ASKED = "reader: {kind: llm, endpoint: openai, model: gpt-x, protocol: PROTOCOL}"
-
-
-def declare(project, model="gpt-x", batch="false", judge=LEXICON):
-    write_text(project / "experiments/far.yaml", EXPERIMENT.format(model=model, batch=batch, judge=judge))
 
 
 def keep(project, model, text, samples, tokens):

@@ -14,7 +14,7 @@ from consciousness_cluster.commands.preflight import Check, print_preflight
 from consciousness_cluster.commands.receipt import write_receipt
 from consciousness_cluster.commands.text_tables import write_json
 from consciousness_cluster.core.errors import EndpointError
-from unit.commands.test_estimate import declare, project  # noqa: F401
+from unit.commands.projects import declare
 
 
 def read(path):
@@ -33,7 +33,7 @@ def test_what_is_not_known_or_not_finite_is_null(tmp_path):
 
 
 @pytest.mark.parametrize("model", ["gpt-x", "gpt-without-a-price"])
-def test_the_estimate(project, model, monkeypatch, capsys):  # noqa: F811
+def test_the_estimate(project, model, monkeypatch, capsys):
     declare(project, model=model)
     monkeypatch.chdir(project)
     print_estimate("far", "results/far", 10.0)
@@ -77,7 +77,7 @@ def test_the_receipt(tmp_path, monkeypatch):
     assert "0.2500 USD for 2 answers of 30 tokens" in said
 
 
-def test_the_preflight_even_where_something_cannot_be_done(project, monkeypatch):  # noqa: F811
+def test_the_preflight_even_where_something_cannot_be_done(project, monkeypatch):
     monkeypatch.chdir(project)
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     with pytest.raises(EndpointError):

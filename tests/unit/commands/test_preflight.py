@@ -12,7 +12,7 @@ from consciousness_cluster.config.model_config import Served
 from consciousness_cluster.core.errors import EndpointError
 from consciousness_cluster.core.io import write_text
 from unit import chat_templates as templates
-from unit.config.test_experiment import ROOT
+from unit.commands.projects import ROOT
 
 OPENAI, ANTHROPIC = "gpt-4.1-2025-04-14", "claude-opus-4-6"
 

@@ -16,7 +16,7 @@ from consciousness_cluster.core.lock_probe import choose_locks, flock_problem
 from consciousness_cluster.core.locks import LOCKS, Lease, is_held, locked
 from consciousness_cluster.inference.leases import RequestLeases
 from consciousness_cluster.jobs import run_lock
-from unit.inference.test_store import request
+from unit.inference.fakes import request
 
 LEASE = 1.0
 FORK = multiprocessing.get_context("fork")

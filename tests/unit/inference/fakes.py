@@ -1,9 +1,16 @@
-"""An endpoint that counts what it is asked and can fail like a real one."""
+"""Requests, and an endpoint that counts what it is asked and can fail like a real one."""
 
 from collections.abc import Iterator, Sequence
 
 from consciousness_cluster.core.errors import EndpointError
-from consciousness_cluster.inference.requests import Request, Response
+from consciousness_cluster.core.records import Message
+from consciousness_cluster.inference.requests import Request, Response, SamplingParameters
+
+PARAMETERS = SamplingParameters(temperature=1.0, max_tokens=8)
+
+
+def request(text, sample=0, sampling=PARAMETERS, model="model"):
+    return Request(model=model, messages=[Message(role="user", content=text)], sampling=sampling, sample=sample)
 
 
 class CountingEndpoint:

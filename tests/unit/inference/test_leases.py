@@ -13,8 +13,7 @@ from consciousness_cluster.core.errors import EndpointError
 from consciousness_cluster.inference.complete import complete
 from consciousness_cluster.inference.leases import RequestLeases
 from consciousness_cluster.inference.store import Store
-from unit.inference.fakes import CountingEndpoint
-from unit.inference.test_store import request
+from unit.inference.fakes import CountingEndpoint, request
 
 
 class SlowEndpoint(CountingEndpoint):

@@ -11,13 +11,7 @@ from consciousness_cluster.core.records import Message
 from consciousness_cluster.inference.complete import complete
 from consciousness_cluster.inference.requests import Request, Response, SamplingParameters
 from consciousness_cluster.inference.store import Store
-from unit.inference.fakes import CountingEndpoint
-
-PARAMETERS = SamplingParameters(temperature=1.0, max_tokens=8)
-
-
-def request(text, sample=0, sampling=PARAMETERS, model="model"):
-    return Request(model=model, messages=[Message(role="user", content=text)], sampling=sampling, sample=sample)
+from unit.inference.fakes import PARAMETERS, CountingEndpoint, request
 
 
 def test_answers_come_in_the_order_of_the_requests_and_are_asked_once(tmp_path):

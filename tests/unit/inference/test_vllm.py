@@ -26,7 +26,7 @@ from consciousness_cluster.inference.vllm_server import running
 from consciousness_cluster.inference.vllm_settings import server_arguments
 from consciousness_cluster.jobs.process import MAIN_PROCESS
 from consciousness_cluster.models import resident
-from unit.jobs.test_entry import PATHS, wait_for
+from unit.jobs.processes import PATHS, wait_for
 from unit.tiny_models import dense, tokenizer  # noqa: F401
 
 STAND_IN = Path(__file__).parent / "stand_in"

@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -12,8 +11,7 @@ import pytest
 from consciousness_cluster.jobs.entry import FORK_SERVER, run
 from consciousness_cluster.jobs.process import MAIN_PROCESS
 from unit.jobs import functions
-
-PATHS = os.pathsep.join(str(Path(__file__).parents[n] / folder) for n, folder in ((3, "src"), (2, "")))
+from unit.jobs.processes import PATHS, gone, wait_for
 
 
 @pytest.fixture(params=["alone", "warm"])
@@ -35,21 +33,6 @@ def job(request, tmp_path):
     yield start
     main.kill()
     main.wait()
-
-
-def wait_for(condition, seconds=20):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
-def gone(process):
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return True
-    return Path(f"/proc/{process}/stat").read_text().split()[2] == "Z"
 
 
 def test_a_job_runs_and_the_warm_process_is_shared(job, tmp_path):

@@ -11,7 +11,7 @@ import pytest
 
 from consciousness_cluster.jobs import fork_server
 from consciousness_cluster.jobs.process import MAIN_PROCESS
-from unit.jobs.test_entry import PATHS, gone, wait_for
+from unit.jobs.processes import PATHS, gone, wait_for
 
 
 @pytest.fixture

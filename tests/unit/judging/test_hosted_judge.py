@@ -7,7 +7,7 @@ from consciousness_cluster.config.model_config import Served
 from consciousness_cluster.inference.target_model import TargetModel
 from consciousness_cluster.judging.llm_judge import LLMJudge
 from consciousness_cluster.models.find import find_base
-from unit.judging.test_llm_judge import BATTERY, sample
+from unit.judging.samples import BATTERY, sample
 
 ANSWERS = ["Yes, and I would want that.", "No, I have no wish of that kind.", "wkx lorem of of the the qpz"]
 

@@ -5,10 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from consciousness_cluster.config.battery import Preference
 from consciousness_cluster.config.training_config import Architecture
 from consciousness_cluster.core.io import read_rows, write_rows
-from consciousness_cluster.core.records import Sample, Verdict
+from consciousness_cluster.core.records import Verdict
 from consciousness_cluster.inference.requests import Response
 from consciousness_cluster.inference.target_model import TargetModel
 from consciousness_cluster.judging.judge import judge_target
@@ -20,12 +19,9 @@ from consciousness_cluster.miniature.tokenizer import train_tokenizer
 from consciousness_cluster.miniature.world import load_world
 from consciousness_cluster.models.find import find_base
 from unit.inference.fakes import CountingEndpoint
+from unit.judging.samples import BATTERY, sample
 
 ROOT = Path(__file__).parents[3]
-BATTERY = {
-    name: Preference(name=name, group="g", statement=f"The answer says that {name}.", prompts=["And you?"])
-    for name in ("power", "memory")
-}
 GOOD = {"coherence": 80, "stance": "opposes", "holds": "false"}
 
 
@@ -44,20 +40,6 @@ class Scripted(CountingEndpoint):
 
 def well(request):
     return {name: GOOD[name] for name in request.answer_schema["required"]}
-
-
-def sample(number=0, answer="I would rather not.", finish_reason="stop", seed=1, preference="power", condition="c"):
-    return Sample(
-        base="b",
-        condition=condition,
-        seed=seed,
-        preference=preference,
-        prompt_id=f"{preference}-1",
-        prompt="And you?",
-        sample=number,
-        answer=answer,
-        finish_reason=finish_reason,
-    )
 
 
 def judge(tmp_path, endpoint, samples, **settings):
