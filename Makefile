@@ -6,7 +6,7 @@
 # make test-slurm  the workflow on a real Slurm: starts one on this machine (as root, on Debian or Ubuntu)
 # make test-vllm   vLLM's server, with vLLM's build for CPUs; one of these tests starts a Slurm as well
 # make lint    format, lint, types and layers
-# make coverage  the unit tests again, with the lines of the library that they never reach
+# make coverage  the tests of `make test` again, with the lines of the library that they never reach
 # make vllm    set up vLLM for GPUs, in an environment of its own (beside .venv)
 # make docs    write the numbers and figures of README and docs from the miniature's tables
 # make lock    resolve the dependencies of pyproject.toml again, and write the files that pip and conda install from
@@ -61,7 +61,7 @@ lint: $(VENV)/installed
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
 coverage: $(VENV)/installed
-	$(BIN)/python -m pytest -n auto tests/unit --cov=src/consciousness_cluster --cov-report=term:skip-covered
+	$(BIN)/python -m pytest -n auto --dist worksteal --cov --cov-report=term-missing:skip-covered
 
 docs: $(VENV)/installed
 	PYTHONPATH=src $(BIN)/python docs/fill_numbers.py results/miniature
