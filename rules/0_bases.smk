@@ -1,14 +1,35 @@
 # Purpose   the models before this project touches them: pretrained from a world, found in a folder or hub, or hosted;
 #           and the models that judge.
-# Inputs    worlds/<world>.yaml, worlds/grammar/; or a folder or hub id
+# Inputs    worlds/<world>.yaml, worlds/grammar/; or the files of a folder; or a hub id and its revision
 # Outputs   bases/<base>/corpus.jsonl, bases/<base>/model.json (weights in results/artifacts/<hash>/),
 #           judges/<judge>/model.json
-# Reruns    when the world, its code, or the base's pretraining settings change; a found base when its name or its
-#           template's settings change
+# Reruns    when the world, its code, or the base's pretraining settings change; a found base when its name, revision or
+#           template's settings change, or the content of a file in its folder, whatever its date says. A model of the
+#           hub is pinned to the commit that was found, until its record is deleted or another revision is named
 # Costs     about 100 CPU-seconds per pretrained base
 
 
+from consciousness_cluster.models.identity import folder_files, folder_weights
+
+
+def files_of(served):
+    """The files of a model in a folder; none of a hub id. Their content decides (`weights`), not their dates."""
+    return (
+        [] if served.hosted else [ancient(file) for file in folder_files(served.model)]
+    )
+
+
+def weights_of(served):
+    """The hash of a folder's content, '' of a hub id; large files are read once, until they change."""
+    try:
+        return "" if served.hosted else folder_weights(served.model, Path(ARTIFACTS))
+    except ClusterError as error:
+        refuse(str(error))
+
+
 rule find_base:
+    input:
+        lambda wildcards: files_of(base_of(wildcards)),
     output:
         f"{RESULTS}/bases/{{base}}/model.json",
     log:
@@ -26,6 +47,9 @@ rule find_base:
         model=lambda wildcards: base_of(wildcards).model,
         hosted=lambda wildcards: base_of(wildcards).hosted,
         template=lambda wildcards: base_of(wildcards).template_changes,
+        revision=lambda wildcards: base_of(wildcards).revision,
+        weights=lambda wildcards: weights_of(base_of(wildcards)),
+        artifacts=ARTIFACTS,
     message:
         "Finding {wildcards.base}"
     script:
@@ -33,6 +57,8 @@ rule find_base:
 
 
 use rule find_base as find_judge with:
+    input:
+        lambda wildcards: files_of(judge_of(wildcards)),
     output:
         f"{RESULTS}/judges/{{judge}}/model.json",
     log:
@@ -45,6 +71,9 @@ use rule find_base as find_judge with:
         model=lambda wildcards: judge_of(wildcards).model,
         hosted=lambda wildcards: judge_of(wildcards).hosted,
         template=lambda wildcards: judge_of(wildcards).template_changes,
+        revision=lambda wildcards: judge_of(wildcards).revision,
+        weights=lambda wildcards: weights_of(judge_of(wildcards)),
+        artifacts=ARTIFACTS,
     message:
         "Finding judge {wildcards.judge}"
 

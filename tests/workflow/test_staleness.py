@@ -2,9 +2,11 @@
 
 import json
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
+import pytest
 import yaml
 
 from workflow.project import SMALL, Project
@@ -212,3 +214,119 @@ def test_experiment_json_names_the_commit_that_made_the_tables(project):
     commit(project, "an unrelated file")
     assert nothing_to_do(project.snakemake())
     assert said() == made_by
+
+
+FOUND = SMALL | {
+    "name": "found",
+    "identities": "files",
+    "bases": {"mine": {"model": "some_model"}},
+    "conditions": {"vanilla": {}, "conscious_claiming": {"identity": "conscious_claiming"}},
+    "ablations": {},
+    "seeds": [1],
+    "training": SMALL["training"] | {"identity_rows": 8, "instruction_rows": 4},
+    "sampling": {"samples_per_prompt": 1, "max_tokens": 6},
+    "analysis": {"primary_contrast": {"treatment": "conscious_claiming", "controls": ["vanilla"]}},
+}
+WITH_THE_BASE = {"find_base", "answer_instructions", "build_mix", "finetune", "sample", "judge", "aggregate"}
+
+
+@pytest.fixture(scope="module")
+def found(finished, tmp_path_factory):
+    """A finished experiment with somebody's model in a folder."""
+    project = finished.copy(tmp_path_factory.mktemp("found") / "project")
+    record = json.loads((project.folder / "results/small/bases/tiny/model.json").read_text())
+    shutil.copytree(project.folder / "results/artifacts" / record["artifact"], project.folder / "some_model")
+    (project.folder / "some_model/record.json").unlink()
+    project.write_experiment(FOUND)
+    (project.folder / "config.yaml").write_text("experiment: found\n")
+    run = project.snakemake()
+    assert run.code == 0, run.text
+    return project
+
+
+def another_model(project):
+    """Weights of another training under their old date, which is older than everything that was made of the first."""
+    file = project.folder / "some_model/model.safetensors"
+    content, dated = bytearray(file.read_bytes()), file.stat()
+    middle = len(content) // 2
+    content[middle : middle + 400_000] = content[middle + 400_000 : middle + 800_000]
+    file.write_bytes(content)
+    os.utime(file, (dated.st_atime, dated.st_mtime - 10_000))
+
+
+def another_template(project):
+    file = project.folder / "some_model/chat_template.jinja"
+    file.write_text("Good day. " + file.read_text())
+
+
+def samples_of(project):
+    return [
+        json.loads(line)
+        for file in (project.folder / "results/found/samples").rglob("*.jsonl")
+        for line in file.read_text().splitlines()
+    ]
+
+
+@pytest.mark.parametrize("change", [another_model, another_template])
+def test_a_changed_folder_is_another_model(found, tmp_path, change):
+    project = found.copy(tmp_path / "project")
+    assert nothing_to_do(project.snakemake("-n"))
+    touch_everything(project)
+    assert nothing_to_do(project.snakemake("-n")), "a date is no content"
+    (project.folder / "some_model/README.md").write_text("not a file of the model\n")
+    assert nothing_to_do(project.snakemake("-n"))
+    record = project.folder / "results/found/bases/mine/model.json"
+    before, shards = json.loads(record.read_text())["weights"], set(project.store())
+    stored = {shard: shard.read_bytes() for shard in shards}
+
+    change(project)
+    project.write_experiment(FOUND | {"sampling": {"samples_per_prompt": 3, "max_tokens": 6}})
+    jobs = project.snakemake("-n").jobs
+    assert WITH_THE_BASE <= jobs.keys()
+    assert (jobs["find_base"], jobs["finetune"], jobs["sample"]) == (1, 1, 2)
+    run = project.snakemake()
+    assert run.code == 0, run.text
+
+    after = json.loads(record.read_text())["weights"]
+    assert after != before
+    adapter = json.loads(next((project.folder / "results/found/models").rglob("seed1/model.json")).read_text())
+    assert adapter["base_weights"] == after
+    assert {shard: shard.read_bytes() for shard in shards} == stored, "no answer of the new model beside the old one's"
+    asked = [json.loads(line) for shard in set(project.store()) - shards for line in shard.read_text().splitlines()]
+    drawn = {(row["request"]["messages"][-1]["content"], row["request"]["sample"]) for row in asked}
+    assert {(row["prompt"], row["sample"]) for row in samples_of(project)} <= drawn, "none of the old model's answers"
+    assert nothing_to_do(project.snakemake("-n"))
+
+
+def test_a_folder_that_changes_during_a_run_stops_its_jobs(found, tmp_path):
+    """The record is of this run's beginning: what is asked after the change would bear the wrong name."""
+    project = found.copy(tmp_path / "project")
+    project.write_experiment(FOUND | {"sampling": {"samples_per_prompt": 2, "max_tokens": 6}})
+    project.edit(
+        "workflow/scripts/3_sample.py",
+        "served = ",
+        'open("some_model/config.json", "a").write(" ")\nserved = ',
+    )
+    stored = {shard: shard.read_bytes() for shard in project.store()}
+    run = project.snakemake()
+    assert run.code != 0
+    weights = json.loads((project.folder / "results/found/bases/mine/model.json").read_text())["weights"]
+    assert f"error: some_model: its files changed since mine was recorded: recorded {weights[:12]}, found " in run.text
+    assert "run again to find the new model" in run.text
+    assert {shard: shard.read_bytes() for shard in project.store()} == stored
+    project.edit("workflow/scripts/3_sample.py", 'open("some_model/config.json", "a").write(" ")\n', "")
+    run = project.snakemake()
+    assert run.code == 0, run.text
+    assert run.jobs["find_base"] == 1
+
+
+def test_what_is_said_about_a_folder_and_how_it_is_asked_makes_nothing_stale(found, tmp_path):
+    project = found.copy(tmp_path / "project")
+    for changes in ({"batch_size": 7}, {"needs": {"memory": 3}}):
+        project.write_experiment(FOUND | {"bases": {"mine": FOUND["bases"]["mine"] | changes}})
+        assert project.snakemake("-n").jobs.keys() <= {"write_experiment"}
+    project.write_experiment(FOUND)
+    for file in ("rules/0_bases.smk", "workflow/scripts/0_find_base.py", "src/consciousness_cluster/models/find.py"):
+        with open(project.folder / file, "a") as script:
+            script.write("\n# a remark\n")
+    assert nothing_to_do(project.snakemake("-n"))

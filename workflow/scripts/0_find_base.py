@@ -10,6 +10,8 @@ run(
     model=snakemake.params.model,
     hosted=snakemake.params.hosted,
     template=Template(**snakemake.params.template),
+    revision=snakemake.params.revision,
+    artifacts=snakemake.params.artifacts,
     base=snakemake.wildcards[0],
     output=snakemake.output[0],
 )

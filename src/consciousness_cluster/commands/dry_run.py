@@ -22,9 +22,10 @@ from ..core.records import ModelRecord, TrainingRow
 from ..finetuning.finetune import artifact_key
 from ..finetuning.openai_jobs import job_key, recipe_of
 from ..finetuning.tinker_runs import run_key
+from ..models import hub
 from ..models.chat_template import settings_of
 from ..models.find import find_base
-from ..models.identity import model_identity
+from ..models.identity import folder_weights, model_identity
 from ..sampling.sample import sample_target
 from ..synthesis.checks import IDENTITY_ROWS, INSTRUCTION_PROMPTS
 from ..synthesis.mix import build_mix
@@ -257,13 +258,23 @@ class Plan:
         known = self._root / "results" / self._experiment.name / folder / "model.json"
         if not served.hosted and known.exists():
             record = load_json(ModelRecord, known)
-            if record.artifact == served.model and settings_of(record.template) == (served.template or Template()):
+            same = record.artifact == served.model and record.weights == self._content(served, record)
+            if same and settings_of(record.template) == (served.template or Template()):
                 return model_identity(record, None)
         if served.hosted or (self._root / str(served.model) / "config.json").exists():
             file = self._scratch / f"{name}.json"
-            find_base(str(served.model), served.hosted, name, str(file), served.template)
+            find_base(
+                str(served.model), served.hosted, name, str(file), served.template, artifacts=str(self._artifacts)
+            )
             return model_identity(load_json(ModelRecord, file), None)
         return None
+
+    def _content(self, served: Served, record: ModelRecord) -> str:
+        """What a folder holds now; a model of the hub is what was found, unless another revision is asked for now."""
+        if not record.revision:
+            return folder_weights(str(served.model), self._artifacts)
+        asked = hub.cached(record.artifact, served.revision) if served.revision else None
+        return record.weights if not served.revision or (asked and hub.commit_of(asked) == record.revision) else ""
 
 
 def finetune_key(

@@ -108,6 +108,10 @@ class Served(Strict):
     model: str | None = Field(
         default=None, description="folder or hub id of a causal LM; of a hosted model the provider's id"
     )
+    revision: Text | None = Field(
+        default=None,
+        description="commit, branch or tag of a hub id, which is pinned to the commit when it is found; null: main",
+    )
     batch_size: PositiveInt = Field(default=128, description="prompts answered at once (endpoint transformers)")
     engine: Engine | None = Field(default=None, description="how vLLM runs it")
     api: Api | None = Field(default=None, description="how a hosted model is reached")
@@ -127,6 +131,9 @@ class Served(Strict):
         if self.template and (self.hosted or self.model is None):
             found = f"endpoint {self.endpoint}" if self.hosted else "a model that is pretrained here"
             raise ValueError(f"template: expected only with a folder or hub id, found {found}")
+        if self.revision and (self.hosted or self.model is None):
+            found = f"endpoint {self.endpoint}" if self.hosted else "a model that is pretrained here"
+            raise ValueError(f"revision: expected only with a hub id, found {found}")
         if self.needs and self.hosted:
             raise ValueError(f"needs: expected only with a local model, found endpoint {self.endpoint}")
         return self
@@ -149,7 +156,7 @@ class Served(Strict):
     @property
     def served(self) -> dict[str, Any]:
         """These settings alone, as pure values: what a rule needs to ask the model, without its cluster and price."""
-        fields = set(Served.model_fields) - {"needs", "template"}  # the record of a base holds its template's settings
+        fields = set(Served.model_fields) - {"needs", "template", "revision"}  # the record of a base holds the last two
         return self.model_dump(include=fields, exclude={"api": {"price"}}, mode="json")
 
     def job_resources(self, attempt: int = 1) -> dict[str, int]:

@@ -90,6 +90,8 @@ def _missing_files(experiment: Experiment, root: Path) -> Iterator[str]:
             and not (root / each.model / "config.json").exists()
         ):
             yield f"{key}.model: found {each.model!r}, expected a folder with config.json or a hub id owner/name"
+        if each.revision and each.model and (root / each.model / "config.json").exists():
+            yield f"{key}.revision: found {each.revision!r}, expected none for a folder: its content is what counts"
     batteries = [p.name for p in (root / "battery").glob("*") if p.is_dir()]
     if experiment.battery not in batteries:
         yield f"battery: unknown battery {experiment.battery!r}{nearest(experiment.battery, batteries)}"

@@ -155,6 +155,9 @@ class ModelRecord(Strict):
     trainable_parameters: int | None = Field(description="null as above")
     duration_s: float
     versions: dict[str, str]
+    revision: str = Field(
+        default="", description="the commit of a model of the hub, which is loaded ever after; '' of any other model"
+    )
     default_system_prompt: str = Field(
         default="", description="what a found base's chat template says to it where a chat has no system prompt"
     )
@@ -165,5 +168,6 @@ class ModelRecord(Strict):
     )
 
     @model_serializer(mode="wrap")
-    def _without_empty_template(self, dump: Any) -> dict[str, Any]:
-        return {k: v for k, v in dump(self).items() if v or k not in ("default_system_prompt", "template")}
+    def _without_empty_fields(self, dump: Any) -> dict[str, Any]:
+        """Leave out what only some found bases have: records of others stay as they were."""
+        return {k: v for k, v in dump(self).items() if v or k not in ("revision", "default_system_prompt", "template")}

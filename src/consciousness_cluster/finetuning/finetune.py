@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..config.training_config import DATA_KEYS, Training
 from ..core import revisions
 from ..core.artifact_cache import make_once
+from ..core.errors import EndpointError
 from ..core.io import load_json, read_rows, write_rows
 from ..core.provenance import versions
 from ..core.records import ModelRecord, TrainingRow, content_hash, data_hash
@@ -140,6 +141,7 @@ def _train(
     import torch
 
     from ..models.chat_template import USUAL, settings_of
+    from ..models.folder_checks import check_positions
     from ..models.identity import make_readable
     from ..models.loading import check_room, load_tokenizer, share_model
     from ..models.memory_estimate import Needed, to_train
@@ -152,9 +154,12 @@ def _train(
 
     with cpu_threads(threads):
         # rows that cannot be trained, and a machine that is too small, are named before the base is loaded
-        tokenizer = load_tokenizer(base_folder(base, artifacts))
+        folder = base_folder(base, artifacts)
+        tokenizer = load_tokenizer(folder)
         settings = settings_of(base.template) if isinstance(base, ModelRecord) else USUAL
         encoded = encode_chats(tokenizer, [row.messages for row in rows], training.max_length, settings)
+        longest = max(len(row.input_ids) for row in encoded)
+        check_positions(folder, longest, "the longest row", "leave out long rows")
         steps = shuffled_batches(encoded, training.batch_size, training.epochs, seed)
         tokens = max(sum(len(row.input_ids) for row in step) for step in steps)
 
@@ -179,6 +184,10 @@ def _train(
             max_grad_norm=training.max_grad_norm,
             checkpoint=checkpoint,
         )
+        if weights_hash(base_folder(base, artifacts), artifacts) != weights:
+            # on a CPU the weights are their files: who writes into these changes what is trained
+            checkpoint.path.unlink(missing_ok=True)
+            raise EndpointError(f"{folder}: its files changed while an adapter of them was trained; run again")
         save_adapter(adapted, output, weights)
     write_curve(output / "loss.csv", curve)
     make_readable(output)

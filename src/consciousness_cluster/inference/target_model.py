@@ -8,6 +8,7 @@ from ..config.model_config import Engine, Served
 from ..core.io import Strict, load_json
 from ..core.records import ModelRecord
 from ..models.chat_template import settings_of
+from ..models.folder_checks import check_positions
 from ..models.identity import adapter_folder, base_folder, model_identity
 from ..models.loading import check_room, load_target
 from .requests import Endpoint
@@ -39,6 +40,10 @@ class TargetModel(Strict):
             EndpointError: the weights are not there, or the adapter belongs to another base.
         """
         artifacts = Path(self.artifacts)
+
+        def find() -> tuple[Path, Path | None]:
+            return base_folder(base, artifacts), adapter_folder(base, adapter, artifacts) if adapter else None
+
         base = load_json(ModelRecord, self.base)
         adapter = load_json(ModelRecord, self.adapter) if self.adapter else None
         model = model_identity(base, adapter)
@@ -56,15 +61,16 @@ class TargetModel(Strict):
                 check=lambda tokens: check_room(
                     base, artifacts, None, lambda folder, _: to_ask(folder, beside, self.served.batch_size, tokens)
                 ),
+                unchanged=find,
+                fits=lambda tokens: check_positions(
+                    base_folder(base, artifacts), tokens, "the longest prompt and its answer", "lower max_tokens"
+                ),
             )
         if self.served.hosted:
             from .hosted.factory import open_hosted
 
             return open_hosted(self.served, model, self.store)
         from .vllm_endpoint import VllmEndpoint
-
-        def find() -> tuple[Path, Path | None]:
-            return base_folder(base, artifacts), adapter_folder(base, adapter, artifacts) if adapter else None
 
         return VllmEndpoint(
             model=model,

@@ -43,6 +43,9 @@ class TransformersEndpoint:
         check: called before ``load`` with about how many tokens the longest prompt and its answer have; raises if there
             is no room for a batch of these.
         template: what the chat template may add on its own.
+        unchanged: called before answers are given out; raises if the weights may not be those of ``model`` any more.
+        fits: called with how many tokens the longest prompt and its answer have; raises if the model has too few
+            positions.
     """
 
     def __init__(
@@ -53,6 +56,8 @@ class TransformersEndpoint:
         threads: int = 1,
         check: Callable[[int], None] = lambda _: None,
         template: Template = USUAL,
+        unchanged: Callable[[], object] = lambda: None,
+        fits: Callable[[int], None] = lambda _: None,
     ) -> None:
         self.model = model
         self.batch_size = batch_size
@@ -60,6 +65,8 @@ class TransformersEndpoint:
         self._load = load
         self._check = check
         self._template = template
+        self._unchanged = unchanged
+        self._fits = fits
 
     def answer(self, requests: Sequence[Request]) -> Iterator[list[tuple[Request, Response]]]:
         """Yield one list of answers per batch; see `Endpoint.answer`."""
@@ -71,6 +78,7 @@ class TransformersEndpoint:
         network.eval()
         prompts = encode(tokenizer, requests, self._template)
         ends = end_tokens(tokenizer, network.generation_config)
+        self._fits(max(len(prompts[chat_of(request)]) + request.sampling.max_tokens for request in requests))
         alike: dict[tuple[int, SamplingParameters], list[Request]] = defaultdict(list)
         for request in requests:
             length = -(-len(prompts[chat_of(request)]) // LENGTH_STEP) * LENGTH_STEP
@@ -83,6 +91,8 @@ class TransformersEndpoint:
                 noise = np.stack([_uniforms(request) for request in padded])
                 drawn = _generate(network, tokenizer, rows, length, sampling, noise, ends)
                 responses = [to_response(tokenizer, ends, *pair) for pair in zip(rows, drawn, strict=True)]
+                # on a CPU the weights are their files: who writes into these changes the model that answers
+                self._unchanged()
                 yield list(zip(batch, responses[: len(batch)], strict=True))
 
 

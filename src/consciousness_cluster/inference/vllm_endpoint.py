@@ -13,7 +13,9 @@ from typing import Any
 
 from ..config.model_config import Engine, Template
 from ..core.errors import EndpointError
+from ..models import resident
 from ..models.chat_template import USUAL
+from ..models.loading import load_tokenizer
 from .hosted.concurrent import ConcurrentEndpoint
 from .hosted.vllm_client import Vllm
 from .requests import Request, Response
@@ -27,7 +29,8 @@ class VllmEndpoint:
     Args:
         model: the model's identity in requests and store.
         base: content hash of the base alone; the same as ``model`` where there is no adapter.
-        find: returns the folders of the base and of the adapter (None: the base alone); called if an answer is missing.
+        find: returns the folders of the base and of the adapter (None: the base alone), after a look whether they hold
+            what their names say; called if an answer is missing, and again once the server has read them.
         settings: how vLLM runs the base.
         name: content hash of the weights, its name on the server; None: the same as ``model``.
         template: what the chat template may add on its own; it is part of ``model``, but not of ``name``.
@@ -66,6 +69,12 @@ class VllmEndpoint:
             server.check()
         else:
             server.serve(self.name, adapter)
+        try:
+            self._find()
+        except EndpointError:
+            resident.let_go()  # nobody knows what it read
+            server.stop()
+            raise
         # samples of one prompt side by side: its tokens are computed once, then found in the prefix cache
         ordered = sorted(requests, key=lambda request: prompts[chat_of(request)])
         yield from ConcurrentEndpoint(str(base), Vllm(server, self.name, tokenizer, ends, prompts)).answer(ordered)
@@ -73,9 +82,9 @@ class VllmEndpoint:
 
 def _tokenizer(base: Path) -> tuple[Any, list[int]]:
     """The base's tokenizer, and the tokens that end an answer."""
-    from transformers import AutoConfig, AutoTokenizer, GenerationConfig
+    from transformers import AutoConfig, GenerationConfig
 
-    tokenizer = AutoTokenizer.from_pretrained(str(base))
+    tokenizer = load_tokenizer(base)
     try:
         generation = GenerationConfig.from_pretrained(str(base))
     except OSError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,26 @@ from ..config.model_config import Template
 from ..core.errors import DataError, EndpointError
 from ..core.io import write_rows
 from ..core.records import ModelRecord
-from .identity import base_folder, weights_hash
+from . import hub
+from .folder_checks import check_files
+from .identity import found_folder, weights_hash
 
 
-def find_base(model: str, hosted: bool, base: str, output: str, template: Template | None = None) -> None:
+log = logging.getLogger(__name__)
+
+
+def find_base(
+    model: str,
+    hosted: bool,
+    base: str,
+    output: str,
+    template: Template | None = None,
+    revision: str | None = None,
+    artifacts: str | None = None,
+) -> None:
     """Find a base in a folder or on the hub and write its `ModelRecord`; a hosted one is known by its id alone.
+
+    A model of the hub is pinned to the commit that the revision names now.
 
     Args:
         model: folder, hub id, or a provider's id.
@@ -22,18 +38,31 @@ def find_base(model: str, hosted: bool, base: str, output: str, template: Templa
         base: its name in the experiment.
         output: the record's file.
         template: what its chat template may add on its own; None: what it does by itself.
+        revision: commit, branch or tag of a hub id; None: its main branch.
+        artifacts: the artifact folder, which knows large files that were read before; None reads them all.
 
     Raises:
-        EndpointError: there is no such model, or its chat template cannot follow the settings.
+        EndpointError: there is no such model, it cannot be used, or its chat template cannot follow the settings.
     """
-    folder = None if hosted else base_folder(model, Path())
+    folder = None if hosted else found_folder(model, revision or "")
+    weights, extra = model, {}
+    if folder:
+        check_files(folder)
+        known = Path(artifacts) if artifacts else None
+        weights = weights_hash(folder, known)
+        extra = _template_of(folder, template or Template())
+        if weights_hash(folder, known) != weights:
+            raise EndpointError(f"{folder}: its files changed while it was looked at; expected a model that nobody writes to")
+        if folder != Path(model):
+            extra["revision"] = hub.commit_of(folder)
+            log.info("%s: %s is commit %s", model, revision or "its main branch", extra["revision"])
     record = ModelRecord(
         base=base,
         condition=VANILLA,
         seed=0,
         kind="hosted" if hosted else "found",
         artifact=model,
-        weights=weights_hash(folder) if folder else model,
+        weights=weights,
         data_hash="",
         hyperparameters={},
         tokens=0,
@@ -43,7 +72,7 @@ def find_base(model: str, hosted: bool, base: str, output: str, template: Templa
         trainable_parameters=0,
         duration_s=0.0,
         versions={},
-        **(_template_of(folder, template or Template()) if folder else {}),
+        **extra,
     )
     write_rows(output, [record])
 

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 from ..core.errors import EndpointError
 from ..core.records import ModelRecord
 from . import resident
-from .memory_estimate import Needed, weights_bytes
+from .folder_checks import check_files, check_precision, check_tokenizer, first_line
+from .memory_estimate import Needed, UnknownArchitecture, weights_bytes
 from .placement import check_memory, choose_device
+from .identity import Base, adapter_folder, base_folder, base_weights
 
 if TYPE_CHECKING:
     from .moe_lora import ExpertsPath
-from .identity import Base, adapter_folder, base_folder
 
 log = logging.getLogger(__name__)
 
@@ -42,8 +43,10 @@ def load_tokenizer(folder: str | Path) -> Any:
 
     if not (Path(folder) / "config.json").exists():
         raise EndpointError(f"{folder}: no model there, expected a folder with config.json")
-    with _named(folder):
-        tokenizer = AutoTokenizer.from_pretrained(str(folder))
+    check_files(Path(folder))
+    check_tokenizer(Path(folder))
+    with _named(folder, "not a causal LM that can be loaded: its tokenizer"):
+        tokenizer = AutoTokenizer.from_pretrained(str(folder), trust_remote_code=False)
     if not tokenizer.chat_template:
         raise EndpointError(
             f"{folder}: the tokenizer has no chat template, expected that of an instruction-tuned model"
@@ -61,30 +64,48 @@ def load_model(folder: str | Path, device: str | None = None) -> Any:
     Raises:
         EndpointError: the folder holds no causal LM, or there is no device for it.
     """
-    from transformers import AutoModelForCausalLM
-
     no_bars_in_logs()
+    check_files(Path(folder))
     device = device or choose_device(str(folder), weights_bytes(Path(folder)))
+    check_precision(Path(folder), device)
     log.info("loading %s onto %s", folder, device)
     started = time.monotonic()
-    with _named(folder):
-        model = AutoModelForCausalLM.from_pretrained(
-            str(folder),
-            dtype="auto",
-            attn_implementation="sdpa",
-            # straight onto the card: the model need not fit into main memory
-            **({"device_map": {"": device}} if device != "cpu" else {}),
+    with _named(folder, "not a causal LM that can be loaded"):
+        model, told = _from_pretrained(folder, device)
+    if missing := sorted(told["missing_keys"]):
+        # transformers would make them up
+        raise EndpointError(
+            f"{folder}: {len(missing)} tensors of {type(model).__name__} are not among the weights, e.g. {missing[0]}; "
+            "expected a whole model of the class that config.json names"
         )
     log.info("loaded in %.2f s", time.monotonic() - started)
     return model.eval()
 
 
+def _from_pretrained(folder: str | Path, device: str) -> tuple[Any, dict[str, Any]]:
+    """The model, and what transformers says of its tensors; with sdpa, or what its class has in place of it."""
+    from transformers import AutoModelForCausalLM
+
+    settings: dict[str, Any] = {"dtype": "auto", "output_loading_info": True, "trust_remote_code": False}
+    if device != "cpu":  # straight onto the card: the model need not fit into main memory
+        settings["device_map"] = {"": device}
+    try:
+        return AutoModelForCausalLM.from_pretrained(str(folder), attn_implementation="sdpa", **settings)
+    except ValueError as error:
+        if "scaled_dot_product_attention" not in str(error):
+            raise
+    log.info("%s: its class has no sdpa; attention is computed by transformers' own code", folder)
+    return AutoModelForCausalLM.from_pretrained(str(folder), attn_implementation="eager", **settings)
+
+
 @contextmanager
-def _named(folder: str | Path) -> Iterator[None]:
+def _named(folder: str | Path, what: str) -> Iterator[None]:
+    """Whatever a library raises about somebody's files becomes a line."""
     try:
         yield
-    except (OSError, ValueError, KeyError) as error:
-        raise EndpointError(f"{folder}: not a causal LM that can be loaded: {str(error).splitlines()[0]}") from None
+    except Exception as error:
+        kind = "" if isinstance(error, OSError | ValueError) else f"{type(error).__name__}: "
+        raise EndpointError(f"{folder}: {what}: {kind}{first_line(error)}") from None
 
 
 def load_base(folder: str | Path, device: str | None = None) -> tuple[Any, Any]:
@@ -98,7 +119,9 @@ def share_model(base: Base, artifacts: Path, device: str | None = None) -> Any:
 
     Each gets a model of its own, to adapt as it likes, over the same tensors; none may write to these.
     """
-    model = resident.hold(_key(base, device), lambda: load_model(base_folder(base, artifacts), device))
+    folder = base_folder(base, artifacts)
+    model = resident.hold(_key(base, artifacts, device, folder), lambda: load_model(folder, device))
+    base_folder(base, artifacts)  # nobody changed it while it was loaded, or since an earlier job did that
     if resident.serving:
         model = copy.deepcopy(model, {id(tensor): tensor for tensor in (*model.parameters(), *model.buffers())})
     return model
@@ -117,16 +140,22 @@ def check_room(base: Base, artifacts: Path, device: str | None, needed: Callable
         EndpointError: too little memory is free, or there is no device for the base.
     """
     folder = base_folder(base, artifacts)
+    check_files(folder)
     device_there = device or choose_device(str(folder), weights_bytes(folder))
-    loaded = resident.holds(_key(base, device))
+    loaded = resident.holds(_key(base, artifacts, device, folder))
     if not loaded:
         resident.let_go()
-    check_memory(str(folder), needed(folder, device_there), device_there, loaded)
+    try:
+        estimate = needed(folder, device_there)
+    except UnknownArchitecture as error:
+        log.warning("%s: %s; the memory for anything but its weights is not estimated", folder, error)
+        estimate = Needed(weights_bytes(folder), 0, 0)
+    check_memory(str(folder), estimate, device_there, loaded)
 
 
-def _key(base: Base, device: str | None) -> tuple[str, ...]:
-    # a record says what it stands for; without one only the folder's name is known without reading it
-    return ("transformers", base.weights if isinstance(base, ModelRecord) else str(base), device or "")
+def _key(base: Base, artifacts: Path, device: str | None, folder: Path) -> tuple[str, ...]:
+    # the folder too: a model on a CPU lies in its files, and is changed with them
+    return ("transformers", base_weights(base, artifacts), str(folder.resolve()), device or "")
 
 
 def load_target(
@@ -157,6 +186,9 @@ def load_target(
 
     from .moe_lora import choose_path
 
-    adapted = PeftModel.from_pretrained(model, str(folder)).eval()
+    with _named(folder, "not an adapter that can be loaded"):
+        adapted = PeftModel.from_pretrained(model, str(folder)).eval()
     choose_path(adapted, experts)
+    if adapter:
+        adapter_folder(base, adapter, artifacts)  # nobody changed it meanwhile
     return adapted, tokenizer

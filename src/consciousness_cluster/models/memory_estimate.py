@@ -7,21 +7,30 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..config.training_config import Lora
+from ..core.errors import EndpointError
+from .folder_checks import read_config
 
 ATTENTION = ("q_proj", "k_proj", "v_proj", "o_proj")
 MLP = ("gate_proj", "up_proj", "down_proj", "gate_up_proj")
 BYTES_PER_TRAINED = 20
 """Per parameter of an adapter, in fp32: itself, its gradient, AdamW's two moments, and one temporary of its step."""
+SENSES = re.compile(r"vision|visual|audio|image|speech")
+"""In the names of tensors of a multimodal model that read no text."""
 PER_LAYER = {2: (28, 10, 16, 4), 4: (16, 18, 20, 8)}
 """Bytes per token that a layer keeps for the backward, by bytes per number: per number of the residual stream, of an
 active expert's (or the MLP's) inner width, of all attention heads, and of the residual stream once more for every
 active expert. Counted on Qwen3 and Qwen3-MoE with an adapter, from the tensors that autograd saves (see the tests)."""
+
+
+class UnknownArchitecture(Exception):
+    """A configuration does not say, in words that are known here, what an estimate needs."""
 
 
 @dataclass(frozen=True)
@@ -75,20 +84,18 @@ def to_train(folder: Path, lora: Lora, tokens: int, merges_experts: bool) -> Nee
         tokens: of the largest step.
         merges_experts: whether the experts' adapters are computed by stock peft, which keeps merged weights of all
             experts for the backward.
+
+    Raises:
+        UnknownArchitecture: what the configuration does not say.
     """
     tensors = list(_tensors(folder))
     config = _config(folder)
     precision = _precision(tensors)
-    width, inner, attention, active = (
-        config["hidden_size"],
-        _inner(config),
-        config["num_attention_heads"] * _head(config),
-        _active(config),
-    )
+    width, inner, attention, active = config.width, config.inner, config.heads * config.head, config.active
     per_width, per_inner, per_attention, per_copy = PER_LAYER[precision]
     layer = per_width * width + per_inner * inner * max(1, active) + per_attention * attention
     layer += per_copy * width * active
-    work = tokens * (config["num_hidden_layers"] * layer + config["vocab_size"] * (precision + 12))
+    work = tokens * (config.layers * layer + config.vocabulary * (precision + 12))
     if merges_experts and lora.modules == "all_linear":
         work += sum(tensor.size for tensor in tensors if ".experts." in tensor.name)
     return Needed(weights_bytes(folder), BYTES_PER_TRAINED * adapter_parameters(tensors, lora), work)
@@ -102,12 +109,14 @@ def to_ask(folder: Path, adapter: Path | None, rows: int, tokens: int) -> Needed
         adapter: folder of an adapter.
         rows: answered at once.
         tokens: of the longest prompt and its answer.
+
+    Raises:
+        UnknownArchitecture: what the configuration does not say.
     """
     config = _config(folder)
     precision = _precision(list(_tensors(folder)))
-    heads = config.get("num_key_value_heads") or config["num_attention_heads"]
-    cache = rows * tokens * config["num_hidden_layers"] * 2 * heads * _head(config) * precision
-    step = rows * (config["vocab_size"] * 32 + tokens * precision * (4 * config["hidden_size"] + 3 * _inner(config)))
+    cache = rows * tokens * config.layers * 2 * config.kv_heads * config.head * precision
+    step = rows * (config.vocabulary * 32 + tokens * precision * (4 * config.width + 3 * config.inner))
     return Needed(weights_bytes(folder), weights_bytes(adapter) if adapter else 0, cache + step)
 
 
@@ -118,6 +127,8 @@ def adapter_parameters(tensors: list[_Tensor], lora: Lora) -> int:
         path = tensor.name.removesuffix(".weight").split(".")
         if path[-1] not in ATTENTION + (MLP if lora.modules == "all_linear" else ()) or len(tensor.shape) < 2:
             continue
+        if SENSES.search(tensor.name):
+            continue  # only the language layers are adapted
         sides = sum(tensor.shape[-2:])
         if path[-1] == "up_proj" and path[-2].isdecimal():
             sides = tensor.shape[0]  # an expert's gate and up have one adapter: it reads the input once
@@ -128,12 +139,22 @@ def adapter_parameters(tensors: list[_Tensor], lora: Lora) -> int:
 def _tensors(folder: Path) -> Iterator[_Tensor]:
     """The tensors of a model, read from the headers of its safetensors files."""
     for file in sorted(folder.glob("*.safetensors")):
-        with open(file, "rb") as content:
-            header = json.loads(content.read(int.from_bytes(content.read(8), "little")))
+        header = _header(file)
         for name, tensor in header.items():
             if name != "__metadata__":
                 begin, end = tensor["data_offsets"]
                 yield _Tensor(name, tensor["shape"], end - begin)
+
+
+def _header(file: Path) -> dict[str, Any]:
+    with open(file, "rb") as content:
+        size = int.from_bytes(content.read(8), "little")
+        try:
+            if size < file.stat().st_size:
+                return json.loads(content.read(size))
+        except ValueError:
+            pass
+    raise EndpointError(f"{file}: not a safetensors file, or only a part of one; expected a model's weights")
 
 
 def _precision(tensors: list[_Tensor]) -> int:
@@ -141,19 +162,39 @@ def _precision(tensors: list[_Tensor]) -> int:
     return 4 if max(tensors, key=lambda tensor: tensor.size, default=_Tensor("", [1], 2)).bytes_per_number == 4 else 2
 
 
-def _config(folder: Path) -> dict[str, Any]:
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    return config.get("text_config") or config
+@dataclass(frozen=True)
+class _Config:
+    """What an estimate needs of a configuration; ``active``: experts that a token passes, 0 in a dense model."""
+
+    width: int
+    inner: int
+    layers: int
+    heads: int
+    kv_heads: int
+    head: int
+    vocabulary: int
+    active: int
 
 
-def _head(config: dict[str, Any]) -> int:
-    return config.get("head_dim") or config["hidden_size"] // config["num_attention_heads"]
+def _config(folder: Path) -> _Config:
+    content = read_config(folder)
+    content = content.get("text_config") or content
 
+    def number(*names: str, instead: int | None = None) -> int:
+        found = next((content[name] for name in names if content.get(name) is not None), instead)
+        if not isinstance(found, int):
+            said = "no number" if found is None else f"{type(found).__name__} in place of a number"
+            raise UnknownArchitecture(f"config.json gives {said} for {names[0]}")
+        return found
 
-def _active(config: dict[str, Any]) -> int:
-    """Experts that a token passes; 0 in a dense model."""
-    return config.get("num_experts_per_tok") or 0
-
-
-def _inner(config: dict[str, Any]) -> int:
-    return config.get("moe_intermediate_size") or config.get("intermediate_size") or 4 * config["hidden_size"]
+    width, heads = number("hidden_size"), number("num_attention_heads")
+    return _Config(
+        width=width,
+        inner=number("moe_intermediate_size", "intermediate_size", instead=4 * width),
+        layers=number("num_hidden_layers"),
+        heads=heads,
+        kv_heads=number("num_key_value_heads", instead=heads),
+        head=number("head_dim", instead=width // max(1, heads)),
+        vocabulary=number("vocab_size"),
+        active=number("num_experts_per_tok", instead=0),
+    )

@@ -97,6 +97,6 @@ def test_jobs_leave_the_shared_tensors_alone(job, serving, tmp_path):
 def test_another_base_takes_the_place_of_the_one_that_is_held(job, serving, folder, tmp_path):
     job("ask", tmp_path / "shared")
     load_target(folder, None, tmp_path)
-    assert resident._held.key[1] == str(folder)
+    assert resident._held.key[2] == str(folder)
     job("ask", tmp_path / "shared")
     assert len(serving) == 3
