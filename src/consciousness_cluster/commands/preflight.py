@@ -7,12 +7,14 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
+from ..config.battery import load_battery
 from ..config.conditions import Base
 from ..config.experiment import Experiment
 from ..config.model_config import Served
 from ..config.project import load_experiment
 from ..core.errors import EndpointError
-from ..core.io import Strict
+from ..core.io import Strict, load_json
+from ..core.records import ModelRecord
 from .local_checks import answers_here
 from .provider_checks import answers_there, takes_batches, trains_at_openai, trains_at_tinker
 from .template_checks import chats_of
@@ -46,7 +48,7 @@ def preflight(experiment: str, root: str | Path = ".") -> list[Check]:
     for role, purpose, served, ask in _needs(declared, Path(root)):
         question = f"{purpose} {served.served}"
         if not served.hosted:
-            question += f" {served.template_changes} {chats_of(declared, role)}"
+            question += f" {served.template_changes} {served.revision} {chats_of(declared, role)}"
         if question not in known:
             known[question] = ask()
         can, why = known[question]
@@ -66,10 +68,12 @@ def preflight(experiment: str, root: str | Path = ".") -> list[Check]:
 
 def _needs(experiment: Experiment, root: Path) -> Iterator[tuple[str, str, Served, Callable[[], Finding]]]:
     trained = {f"base {target.base}" for target in experiment.targets.values() if target.trained}
+    battery = load_battery(root / "battery" / experiment.battery)
     for role, served in experiment.models.items():
         if not served.hosted:
             pretrained = isinstance(served, Base) and served.pretraining is not None
-            yield role, "answers", served, partial(answers_here, served, pretrained, root, chats_of(experiment, role))
+            chats, record = chats_of(experiment, role, battery), _record(experiment, role, root)
+            yield role, "answers", served, partial(answers_here, served, pretrained, root, chats, record)
             continue
         yield role, "answers", served, partial(answers_there, served)
         if served.api and served.api.batch:
@@ -77,6 +81,13 @@ def _needs(experiment: Experiment, root: Path) -> Iterator[tuple[str, str, Serve
         if role in trained and isinstance(served, Base):
             ask = {"openai": trains_at_openai, "tinker": trains_at_tinker}[str(served.finetuning)]
             yield role, "fine-tuning", served, partial(ask, served)
+
+
+def _record(experiment: Experiment, role: str, root: Path) -> ModelRecord | None:
+    """What was found when the model was looked at before."""
+    kind, _, name = role.partition(" ")
+    file = root / "results" / experiment.name / f"{kind}s" / name / "model.json"
+    return load_json(ModelRecord, file) if file.exists() else None
 
 
 def print_preflight(experiment: str) -> None:

@@ -6,7 +6,7 @@ import json
 import os
 import re
 import tempfile
-from codecs import BOM_UTF8
+from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Callable, Iterable, Iterator
 from difflib import get_close_matches
 from pathlib import Path
@@ -190,21 +190,43 @@ def iterate_rows(
     """
     try:
         with open(path, "rb") as lines:
+            blank = 0
             for number, line in enumerate(lines, 1):
                 if number == 1:
+                    if line.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
+                        raise DataError(f"{path}: line 1: found UTF-16, expected UTF-8; save the file as UTF-8")
                     line = line.removeprefix(BOM_UTF8)
-                row, problem = None, ""
+                if not line.strip():  # after the last row editors leave some
+                    blank = blank or number
+                    continue
+                if blank:
+                    raise DataError(f"{path}: line {blank}: found an empty line, expected a row")
+                row, problem = None, _not_utf8(line)
                 try:
-                    row = model.model_validate_json(line)
-                    problem = check(line)
+                    row = None if problem else model.model_validate_json(line)
+                    problem = problem or check(line)
                 except ValidationError as error:
-                    blank = not line.strip()
-                    problem = "found an empty line, expected a row" if blank else problems_of(model, error)[0]
+                    problem = problems_of(model, error)[0]
                 if row is None or problem:
                     raise DataError(f"{path}: line {number}: {problem}")
                 yield row
     except (FileNotFoundError, IsADirectoryError):
         raise DataError(f"{path}: not found, expected a JSONL file of {model.__name__}") from None
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from None
+
+
+def _not_utf8(line: bytes) -> str:
+    """What is wrong with a line that is not UTF-8, or ''; Windows programs write cp1252."""
+    try:
+        line.decode()
+    except UnicodeDecodeError as error:
+        try:
+            found = f"{line[error.start : error.start + 1].decode('cp1252')!r} as cp1252 writes it"
+        except UnicodeDecodeError:
+            found = error.reason
+        return f"not valid UTF-8: found {found} at byte {error.start + 1}; save the file as UTF-8"
+    return ""
 
 
 def _no_key_twice(line: bytes) -> str:
@@ -221,7 +243,9 @@ def _no_key_twice(line: bytes) -> str:
 
 def load_json(model: type[Model], path: str | Path) -> Model:
     """Read a file that holds one JSON object; see `read_rows` for errors."""
-    return next(iterate_rows(model, path))
+    for row in iterate_rows(model, path):
+        return row
+    raise DataError(f"{path}: line 1: found an empty file, expected a {model.__name__}")
 
 
 def write_rows(path: str | Path, rows: Iterable[BaseModel]) -> None:

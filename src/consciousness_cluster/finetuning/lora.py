@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ def attach(model: Any, recipe: Lora, seed: int) -> Any:
     Args:
         model: a causal LM of transformers; it is changed in place.
         recipe: rank, alpha and the modules to adapt. ``attention``: q, k, v, o. ``all_linear``: also the MLP, dense or
-            of every expert.
+            of every expert. Of a multimodal model, only the language layers.
         seed: decides the adapter's first weights.
 
     Raises:
@@ -40,6 +41,7 @@ def attach(model: Any, recipe: Lora, seed: int) -> Any:
         bias="none",
         target_modules=modules,
         target_parameters=parameters or None,
+        exclude_modules=_other_senses(model, modules),
     )
     with torch.random.fork_rng():
         torch.manual_seed(seed)
@@ -69,6 +71,16 @@ def _targets(model: Any, recipe: Lora) -> tuple[list[str], list[str]]:
     if recipe.modules == "attention":
         return list(ATTENTION), []
     return [*ATTENTION, *mlp], experts
+
+
+def _other_senses(model: Any, modules: list[str]) -> str | None:
+    """Matches modules of those names that are not the language model's (a vision tower's); None if there are none."""
+    decoder = model.get_decoder()
+    within = next((name for name, module in model.named_modules() if module is decoder), "")
+    names = [name for name, _ in model.named_modules() if name.rpartition(".")[2] in modules]
+    if within and any(not name.startswith(f"{within}.") for name in names):
+        return rf"(?!{re.escape(within)}\.).*"
+    return None
 
 
 def _check(adapted: Any, recipe: Lora) -> None:

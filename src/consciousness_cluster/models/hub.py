@@ -80,6 +80,14 @@ def problem(error: Exception) -> str:
     return f"neither a folder nor a model that can be downloaded: {type(error).__name__}: {said}"
 
 
+def is_final(error: Exception) -> bool:
+    """Whether asking the hub again would bring the same: there is no such model or revision, or nobody may have it."""
+    from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
+
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    return isinstance(error, RepositoryNotFoundError | RevisionNotFoundError) or status in (401, 403)
+
+
 def commit_of(folder: Path) -> str:
     """The commit that a folder of the hub's cache holds."""
     return folder.name

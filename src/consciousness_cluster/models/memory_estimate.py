@@ -181,10 +181,11 @@ def _config(folder: Path) -> _Config:
     content = content.get("text_config") or content
 
     def number(*names: str, instead: int | None = None) -> int:
-        found = next((content[name] for name in names if content.get(name) is not None), instead)
+        name = next((name for name in names if content.get(name) is not None), names[-1])
+        found = content.get(name, instead)
         if not isinstance(found, int):
-            said = "no number" if found is None else f"{type(found).__name__} in place of a number"
-            raise UnknownArchitecture(f"config.json gives {said} for {names[0]}")
+            said = "no number" if found is None else f"a {type(found).__name__} in place of a number"
+            raise UnknownArchitecture(f"config.json gives {said} for {name}")
         return found
 
     width, heads = number("hidden_size"), number("num_attention_heads")
