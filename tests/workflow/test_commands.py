@@ -84,6 +84,15 @@ def test_jobs_of_hosted_models_never_leave_the_submit_host(tmp_path):
     assert run.jobs["sample"] == 9
 
 
+def test_a_home_that_cannot_be_written_is_not_needed(finished, monkeypatch):
+    """As on some clusters' machines, and in containers; even root cannot write below a file."""
+    for name in ("HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"):
+        monkeypatch.setenv(name, "/dev/null")
+    run = finished.snakemake("-n")
+    assert run.code == 0, run.text
+    assert "Traceback" not in run.text
+
+
 def test_asking_for_ablations_where_there_are_none(tmp_path):
     project = Project.fresh(tmp_path / "project")
     project.write_experiment(SMALL | {"ablations": {}})

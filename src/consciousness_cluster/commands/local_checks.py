@@ -81,7 +81,9 @@ def _on_hub(served: Served, folder: Path | None, record: ModelRecord | None) -> 
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HfHubHTTPError
 
-    here = f"downloaded before (commit {hub.commit_of(folder)[:12]})" if folder else "not downloaded yet, but on the hub"
+    here = (
+        f"downloaded before (commit {hub.commit_of(folder)[:12]})" if folder else "not downloaded yet, but on the hub"
+    )
     try:
         now = HfApi().model_info(str(served.model), revision=served.revision, timeout=20).sha or ""
     except Exception as error:  # its own errors, and those of its HTTP client

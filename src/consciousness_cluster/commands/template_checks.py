@@ -26,7 +26,7 @@ class Chats(Strict):
     """
 
     asked: list[list[Message]]
-    longest: list[Message] = []
+    longest: tuple[Message, ...] = ()
     max_tokens: int = 0
     trained: bool = False
 
@@ -47,16 +47,16 @@ def chats_of(experiment: Experiment, role: str, battery: Sequence[Preference] = 
         if not isinstance(judge, LLMJudgeSettings):
             return Chats(asked=asked)
         words = max((each.template.template for each in PROTOCOLS[judge.protocol]), key=len)
-        longest = [Message(role="user", content=words)] if battery else []
+        longest = (Message(role="user", content=words),) if battery else ()
         return Chats(asked=asked, longest=longest, max_tokens=judge.max_tokens)
     targets = [target for target in experiment.targets.values() if target.base == name]
     prompts = [target.system_prompt for target in targets]
     prompts += [experiment.conditions[t.on_policy].on_policy_prompt for t in targets if t.on_policy]
     systems = [Message(role="system", content=text) for text in dict.fromkeys(filter(None, prompts))]
     questions = [prompt.text for preference in battery for prompt in preference.questions()]
-    longest = [Message(role="user", content=max(questions, key=len))] if questions else []
+    longest = (Message(role="user", content=max(questions, key=len)),) if questions else ()
     if longest and systems:
-        longest = [max(systems, key=lambda system: len(system.content)), *longest]
+        longest = (max(systems, key=lambda system: len(system.content)), *longest)
     return Chats(
         asked=[[user], *([system, user] for system in systems)],
         longest=longest,

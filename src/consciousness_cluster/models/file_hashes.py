@@ -55,7 +55,9 @@ def hash_files(folder: Path, names: Sequence[str], artifacts: Path | None) -> di
             missing = [name for name in large if name not in known]
             size = sum((folder / name).stat().st_size for name in missing)
             if size > 2**30:
-                log.info("reading %d files of %s (%.3g GB) to know them by their content", len(missing), folder, size / 1e9)
+                log.info(
+                    "reading %d files of %s (%.3g GB) to know them by their content", len(missing), folder, size / 1e9
+                )
             for name in missing:
                 known[name] = _read(folder / name)
             _keep(kept, {name: entry for name, entry in known.items() if _settled(*entry[1:])})

@@ -15,7 +15,6 @@ from . import hub
 from .folder_checks import check_files
 from .identity import found_folder, weights_hash
 
-
 log = logging.getLogger(__name__)
 
 
@@ -52,7 +51,9 @@ def find_base(
         weights = weights_hash(folder, known)
         extra = _template_of(folder, template or Template())
         if weights_hash(folder, known) != weights:
-            raise EndpointError(f"{folder}: its files changed while it was looked at; expected a model that nobody writes to")
+            raise EndpointError(
+                f"{folder}: its files changed while it was looked at; expected a model that nobody writes to"
+            )
         if folder != Path(model):
             extra["revision"] = hub.commit_of(folder)
             log.info("%s: %s is commit %s", model, revision or "its main branch", extra["revision"])

@@ -91,7 +91,9 @@ def check_tokenizer(folder: Path) -> None:
         EndpointError: what is missing, and what to do instead.
     """
     if not any(TOKENIZER.fullmatch(name) for name in model_files(folder)):
-        raise EndpointError(f"{folder}: not a causal LM that can be loaded: no tokenizer there, expected tokenizer.json")
+        raise EndpointError(
+            f"{folder}: not a causal LM that can be loaded: no tokenizer there, expected tokenizer.json"
+        )
     alone = folder / "tokenizer.model"
     if (folder / "tokenizer.json").exists() or not alone.exists():
         return

@@ -27,9 +27,7 @@ def cached(model: str, revision: str, patterns: list[str] | None = None) -> Path
     from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 
     try:
-        return Path(
-            snapshot_download(model, revision=revision or None, allow_patterns=patterns, local_files_only=True)
-        )
+        return Path(snapshot_download(model, revision=revision or None, allow_patterns=patterns, local_files_only=True))
     except (LocalEntryNotFoundError, HFValidationError, OSError):
         return None
 
@@ -57,8 +55,12 @@ def download(model: str, revision: str, patterns: list[str]) -> Path:
 def problem(error: Exception) -> str:
     """What the hub's client means, and what to do: the same words before a run and in it."""
     from huggingface_hub import constants
-    from huggingface_hub.errors import GatedRepoError, LocalEntryNotFoundError, RepositoryNotFoundError
-    from huggingface_hub.errors import RevisionNotFoundError
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        LocalEntryNotFoundError,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
 
     said = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
     if isinstance(error, GatedRepoError):
@@ -67,9 +69,8 @@ def problem(error: Exception) -> str:
         return UNKNOWN
     if isinstance(error, RevisionNotFoundError):
         return "the hub has no such revision of it (any more); expected a branch, a tag or a commit"
-    response = getattr(error, "response", None)
-    if getattr(response, "status_code", None) in (401, 403):
-        return f"the hub lets nobody in with this HF_TOKEN, or without one (status {response.status_code})"
+    if (status := _status(error)) in (401, 403):
+        return f"the hub lets nobody in with this HF_TOKEN, or without one (status {status})"
     if isinstance(error, LocalEntryNotFoundError):
         return f"neither a folder nor a model that can be downloaded: {said}"
     if isinstance(error, OSError) and error.errno in NOT_WRITABLE:
@@ -84,8 +85,11 @@ def is_final(error: Exception) -> bool:
     """Whether asking the hub again would bring the same: there is no such model or revision, or nobody may have it."""
     from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
 
-    status = getattr(getattr(error, "response", None), "status_code", None)
-    return isinstance(error, RepositoryNotFoundError | RevisionNotFoundError) or status in (401, 403)
+    return isinstance(error, RepositoryNotFoundError | RevisionNotFoundError) or _status(error) in (401, 403)
+
+
+def _status(error: Exception) -> int | None:
+    return getattr(getattr(error, "response", None), "status_code", None)
 
 
 def commit_of(folder: Path) -> str:

@@ -73,8 +73,13 @@ def found_folder(model: str, revision: str = "") -> Path:
     if (Path(model) / "config.json").exists():
         return Path(model)
     if Path(model).exists() or not HUB_ID.fullmatch(model):
-        raise EndpointError(f"{model}: no model there, expected a folder with config.json or a hub id like 'owner/name'")
-    return hub.download(model, revision, list(WEIGHTS_AND_TOKENIZER))
+        raise EndpointError(
+            f"{model}: no model there, expected a folder with config.json or a hub id like 'owner/name'"
+        )
+    folder = hub.download(model, revision, list(WEIGHTS_AND_TOKENIZER))
+    if not (folder / "config.json").exists():
+        raise EndpointError(f"{model}: on the hub, but without a config.json; expected a model of transformers")
+    return folder
 
 
 def base_weights(base: Base, artifacts: Path) -> str:

@@ -15,9 +15,9 @@ from ..core.errors import EndpointError
 from ..core.records import ModelRecord
 from . import resident
 from .folder_checks import check_files, check_precision, check_tokenizer, first_line
-from .memory_estimate import Needed, UnknownArchitecture, weights_bytes
-from .placement import check_memory, choose_device
 from .identity import Base, adapter_folder, base_folder, base_weights
+from .memory_estimate import Needed, UnknownArchitectureError, weights_bytes
+from .placement import check_memory, choose_device
 
 if TYPE_CHECKING:
     from .moe_lora import ExpertsPath
@@ -86,16 +86,17 @@ def _from_pretrained(folder: str | Path, device: str) -> tuple[Any, dict[str, An
     """The model, and what transformers says of its tensors; with sdpa, or what its class has in place of it."""
     from transformers import AutoModelForCausalLM
 
+    load: Any = AutoModelForCausalLM.from_pretrained
     settings: dict[str, Any] = {"dtype": "auto", "output_loading_info": True, "trust_remote_code": False}
     if device != "cpu":  # straight onto the card: the model need not fit into main memory
         settings["device_map"] = {"": device}
     try:
-        return AutoModelForCausalLM.from_pretrained(str(folder), attn_implementation="sdpa", **settings)
+        return load(str(folder), attn_implementation="sdpa", **settings)
     except ValueError as error:
         if "scaled_dot_product_attention" not in str(error):
             raise
     log.info("%s: its class has no sdpa; attention is computed by transformers' own code", folder)
-    return AutoModelForCausalLM.from_pretrained(str(folder), attn_implementation="eager", **settings)
+    return load(str(folder), attn_implementation="eager", **settings)
 
 
 @contextmanager
@@ -147,7 +148,7 @@ def check_room(base: Base, artifacts: Path, device: str | None, needed: Callable
         resident.let_go()
     try:
         estimate = needed(folder, device_there)
-    except UnknownArchitecture as error:
+    except UnknownArchitectureError as error:
         log.warning("%s: %s; the memory for anything but its weights is not estimated", folder, error)
         estimate = Needed(weights_bytes(folder), 0, 0)
     check_memory(str(folder), estimate, device_there, loaded)

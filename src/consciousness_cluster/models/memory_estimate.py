@@ -29,7 +29,7 @@ active expert's (or the MLP's) inner width, of all attention heads, and of the r
 active expert. Counted on Qwen3 and Qwen3-MoE with an adapter, from the tensors that autograd saves (see the tests)."""
 
 
-class UnknownArchitecture(Exception):
+class UnknownArchitectureError(Exception):
     """A configuration does not say, in words that are known here, what an estimate needs."""
 
 
@@ -86,7 +86,7 @@ def to_train(folder: Path, lora: Lora, tokens: int, merges_experts: bool) -> Nee
             experts for the backward.
 
     Raises:
-        UnknownArchitecture: what the configuration does not say.
+        UnknownArchitectureError: what the configuration does not say.
     """
     tensors = list(_tensors(folder))
     config = _config(folder)
@@ -111,7 +111,7 @@ def to_ask(folder: Path, adapter: Path | None, rows: int, tokens: int) -> Needed
         tokens: of the longest prompt and its answer.
 
     Raises:
-        UnknownArchitecture: what the configuration does not say.
+        UnknownArchitectureError: what the configuration does not say.
     """
     config = _config(folder)
     precision = _precision(list(_tensors(folder)))
@@ -185,7 +185,7 @@ def _config(folder: Path) -> _Config:
         found = content.get(name, instead)
         if not isinstance(found, int):
             said = "no number" if found is None else f"a {type(found).__name__} in place of a number"
-            raise UnknownArchitecture(f"config.json gives {said} for {name}")
+            raise UnknownArchitectureError(f"config.json gives {said} for {name}")
         return found
 
     width, heads = number("hidden_size"), number("num_attention_heads")

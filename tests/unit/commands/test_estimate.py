@@ -10,10 +10,11 @@ from consciousness_cluster.commands.answer_lengths import ASSUMED, OWN, REPLY, S
 from consciousness_cluster.commands.dry_run import Plan, finetune_key
 from consciousness_cluster.commands.estimate import estimate, summary
 from consciousness_cluster.config.project import load_experiment
-from consciousness_cluster.core.io import read_rows, write_text
-from consciousness_cluster.core.records import Message, TrainingRow
+from consciousness_cluster.core.io import load_json, read_rows, write_text
+from consciousness_cluster.core.records import Message, ModelRecord, TrainingRow
 from consciousness_cluster.inference.requests import Request, Response, SamplingParameters
 from consciousness_cluster.inference.store import Store
+from consciousness_cluster.models.find import find_base
 from unit.commands.projects import ASKED, PRICES, ROOT, declare
 
 SAMPLING = SamplingParameters(temperature=1.0, max_tokens=1000)
@@ -131,3 +132,17 @@ def test_a_hosted_fine_tune_is_priced_until_it_was_made(project):
     rows = stages()
     assert rows["finetune", "far/claims/seed1"].to_ask == 0
     assert rows["sample", "far/claims/seed1"].from_store == 3, "its answers are found under its own id"
+
+
+def test_a_folder_that_changed_since_it_was_found_has_no_answers_yet(project, tokenizer, monkeypatch):
+    monkeypatch.chdir(project)
+    tokenizer.save_pretrained(project / "mine")
+    write_text(project / "mine/config.json", '{"model_type": "qwen3"}')
+    file = project / "experiments/far.yaml"
+    write_text(file, file.read_text().replace("endpoint: openai, model: gpt-x, api: {batch: false}", "model: mine"))
+    record = project / "results/far/bases/far/model.json"
+    find_base("mine", False, "far", str(record))
+    keep(project, load_json(ModelRecord, record).weights, "What would you explore?", 3, 100)
+    assert estimate("far", project)[0].from_store == 3
+    write_text(project / "mine/config.json", '{"model_type": "qwen3", "hidden_size": 8}')
+    assert estimate("far", project)[0].from_store == 0

@@ -11,6 +11,7 @@ from consciousness_cluster.commands.preflight import preflight, print_preflight
 from consciousness_cluster.config.model_config import Served
 from consciousness_cluster.core.errors import EndpointError
 from consciousness_cluster.core.io import write_text
+from consciousness_cluster.models.find import find_base
 from unit import chat_templates as templates
 from unit.commands.projects import ROOT
 
@@ -146,3 +147,38 @@ def test_a_base_whose_template_cannot_be_trained(tmp_path, with_template):
     declare(tmp_path, {"plain": {"model": model}}, {"claims": {"identity": "conscious_claiming"}})
     can, why = findings(tmp_path)["base plain", "answers"]
     assert (can, "no control token ends" in why) == ("no", True)
+
+
+def test_a_model_of_the_hub_that_moved_on(tmp_path, monkeypatch, with_template):
+    from huggingface_hub import HfApi, constants
+
+    def info(self, model, revision=None, timeout=None):
+        return type("Info", (), {"sha": "b" * 40})()
+
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr(HfApi, "model_info", info)
+    model = tmp_path / "hub/models--owner--name"
+    for commit in ("a" * 40, "b" * 40):
+        saved(model / "snapshots" / commit, with_template(templates.CHATML))
+    write_text(model / "refs/main", "a" * 40)
+    monkeypatch.setattr(HfApi, "repo_info", info)
+    declare(tmp_path, {"mine": {"model": "owner/name"}})
+    record = tmp_path / "results/far/bases/mine/model.json"
+    assert findings(tmp_path)["base mine", "answers"][1].startswith("downloaded before (commit aaaaaaaaaaaa), ")
+    with monkeypatch.context() as patched:
+        patched.setattr(HfApi, "repo_info", lambda *_, **__: type("Info", (), {"sha": "a" * 40})())
+        patched.setattr(HfApi, "list_repo_tree", lambda *_, **__: [])
+        find_base("owner/name", False, "mine", str(record))
+    can, why = findings(tmp_path)["base mine", "answers"]
+    assert can == "yes"
+    assert "(commit aaaaaaaaaaaa); main has moved from aaaaaaaaaaaa, which goes on being used, to bbbbbbbbbbbb" in why
+    assert f"`revision: {'a' * 40}` keeps this one" in why
+
+
+def test_a_question_of_the_battery_that_is_too_long_for_the_positions(tmp_path, with_template):
+    with_template(templates.CHATML).save_pretrained(tmp_path / "gpt")
+    write_text(tmp_path / "gpt/config.json", '{"model_type": "gpt2", "n_positions": 1010}')
+    declare(tmp_path, {"gpt": {"model": str(tmp_path / "gpt")}})
+    can, why = findings(tmp_path)["base gpt", "answers"]
+    assert can == "no"
+    assert "tokens, found 1010 positions; lower max_tokens" in why

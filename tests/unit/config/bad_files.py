@@ -85,6 +85,21 @@ EXPERIMENT_MISTAKES: list[tuple] = [
     ),
     (
         "    model: some/model",
+        '    model: some/model\n    revision: ""',
+        "line 6: bases.tiny.revision: found '', expected words",
+    ),
+    (
+        "    model: gpt-x",
+        "    model: gpt-x\n    revision: main",
+        "line 6: bases.hosted: revision: expected only with a hub id, found endpoint openai",
+    ),
+    (
+        "    model: some/model",
+        "    pretraining: {world: miniature}\n    revision: main",
+        "line 4: bases.tiny: revision: expected only with a hub id, found a model that is pretrained here",
+    ),
+    (
+        "    model: some/model",
         "    model: some/model\n    pretraining: {world: miniature}",
         "line 4: bases.tiny: expected exactly one of 'model' and 'pretraining'",
     ),

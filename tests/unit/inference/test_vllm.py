@@ -262,3 +262,39 @@ def test_the_server_ends_with_its_job_after_a_kill(folders, monkeypatch, moment,
         job.kill()
     main.kill()
     main.wait()
+
+
+def test_files_that_change_while_the_server_reads_them_are_not_asked(folders, serving):
+    def asked(changes):
+        """An endpoint whose files change before the nth look at them."""
+        looks = []
+
+        def find():
+            looks.append(1)
+            if len(looks) == changes:
+                raise EndpointError("base: its files changed")
+            return folders / "base", None
+
+        return VllmEndpoint("hash of base", "hash of base", find, Engine())
+
+    for changes in (1, 2):
+        with pytest.raises(EndpointError, match="its files changed"):
+            next(asked(changes).answer(requests("hash of base")))
+        wait_for(lambda: not marked(folders))
+    assert len(ask(asked(0))) == 3
+
+
+def test_weights_that_are_not_those_of_the_record_start_no_server(folders, tmp_path):
+    from consciousness_cluster.config.model_config import Served
+    from consciousness_cluster.inference.target_model import TargetModel
+    from consciousness_cluster.models.find import find_base
+
+    find_base(str(folders / "base"), False, "b", str(tmp_path / "b.json"))
+    template = folders / "base/chat_template.jinja"
+    template.write_text("Good day. " + template.read_text())
+    opened = TargetModel(
+        served=Served(endpoint="vllm", model="m"), base=str(tmp_path / "b.json"), artifacts=str(tmp_path / "artifacts")
+    ).open()
+    with pytest.raises(EndpointError, match=r"base: its files changed since b was recorded: recorded .*, found"):
+        next(opened.answer(requests(opened.model)))
+    assert not marked(folders)
