@@ -91,12 +91,12 @@ EXPERIMENT_MISTAKES: list[tuple] = [
     (
         "    model: gpt-x",
         "    model: gpt-x\n    revision: main",
-        "line 6: bases.hosted: revision: expected only with a hub id, found endpoint openai",
+        "line 9: bases.hosted: revision: expected only with a hub id, found endpoint openai",
     ),
     (
         "    model: some/model",
         "    pretraining: {world: miniature}\n    revision: main",
-        "line 4: bases.tiny: revision: expected only with a hub id, found a model that is pretrained here",
+        "line 6: bases.tiny: revision: expected only with a hub id, found a model that is pretrained here",
     ),
     (
         "    model: some/model",
@@ -539,7 +539,7 @@ ROW_MISTAKES: list[tuple] = [
     (
         None,
         b'{"group": "a", "prompt": "\xff", "answer": "x"}\n',
-        "line 1: not valid JSON: invalid unicode code point at column 27",
+        "line 1: not valid UTF-8: found 'ÿ' as cp1252 writes it at byte 27; save the file as UTF-8",
     ),
 ]
 WORLD_MISTAKES: list[tuple] = [
