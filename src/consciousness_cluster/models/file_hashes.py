@@ -10,6 +10,7 @@ import hashlib
 import json
 import logging
 import os
+import sys
 import time
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -54,10 +55,12 @@ def hash_files(folder: Path, names: Sequence[str], artifacts: Path | None) -> di
             known = _known(kept, folder, large)  # another job may have read them meanwhile
             missing = [name for name in large if name not in known]
             size = sum((folder / name).stat().st_size for name in missing)
-            if size > 2**30:
-                log.info(
-                    "reading %d files of %s (%.3g GB) to know them by their content", len(missing), folder, size / 1e9
+            if size > 2**30:  # also said where no job has a log yet: Snakemake asks before the first
+                words = (
+                    f"reading {size / 1e9:.3g} GB of {folder}, to know the model by its content until a file changes"
                 )
+                log.info(words)
+                print(words, file=sys.stderr, flush=True)
             for name in missing:
                 known[name] = _read(folder / name)
             _keep(kept, {name: entry for name, entry in known.items() if _settled(*entry[1:])})

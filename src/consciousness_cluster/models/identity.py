@@ -121,7 +121,8 @@ def weights_hash(folder: Path, artifacts: Path | None = None) -> str:
 
 def folder_files(model: str) -> list[str]:
     """Paths of the files of a model in a folder; [] of a hub id."""
-    return [f"{model}/{name}" for name in model_files(Path(model))] if (Path(model) / "config.json").exists() else []
+    folder = Path(model)
+    return [str(folder / name) for name in model_files(folder)] if (folder / "config.json").exists() else []
 
 
 def folder_weights(model: str, artifacts: Path) -> str:
