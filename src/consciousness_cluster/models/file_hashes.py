@@ -56,9 +56,7 @@ def hash_files(folder: Path, names: Sequence[str], artifacts: Path | None) -> di
             missing = [name for name in large if name not in known]
             size = sum((folder / name).stat().st_size for name in missing)
             if size > 2**30:  # also said where no job has a log yet: Snakemake asks before the first
-                words = (
-                    f"reading {size / 1e9:.3g} GB of {folder}, to know the model by its content until a file changes"
-                )
+                words = f"reading {size / 1e9:.3g} GB of {folder}, to know it by its content until a file changes"
                 log.info(words)
                 print(words, file=sys.stderr, flush=True)
             for name in missing:
