@@ -5,7 +5,8 @@
 #           judges/<judge>/model.json
 # Reruns    when the world, its code, or the base's pretraining settings change; a found base when its name, revision or
 #           template's settings change, or the content of a file in its folder, whatever its date says. A model of the
-#           hub is pinned to the commit that was found, until its record is deleted or another revision is named
+#           hub is pinned to the commit that was found, until its record is deleted or another revision is named. A
+#           hosted one when its routing changes
 # Costs     about 100 CPU-seconds per pretrained base
 
 
@@ -50,6 +51,7 @@ rule find_base:
         revision=lambda wildcards: base_of(wildcards).revision,
         weights=lambda wildcards: weights_of(base_of(wildcards)),
         artifacts=ARTIFACTS,
+        routing=lambda wildcards: base_of(wildcards).routing,
     message:
         "Finding {wildcards.base}"
     script:
@@ -74,6 +76,7 @@ use rule find_base as find_judge with:
         revision=lambda wildcards: judge_of(wildcards).revision,
         weights=lambda wildcards: weights_of(judge_of(wildcards)),
         artifacts=ARTIFACTS,
+        routing=lambda wildcards: judge_of(wildcards).routing,
     message:
         "Finding judge {wildcards.judge}"
 

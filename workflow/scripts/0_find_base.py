@@ -12,6 +12,7 @@ run(
     template=Template(**snakemake.params.template),
     revision=snakemake.params.revision,
     artifacts=snakemake.params.artifacts,
+    routing=snakemake.params.routing,
     base=snakemake.wildcards[0],
     output=snakemake.output[0],
 )

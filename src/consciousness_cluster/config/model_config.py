@@ -6,7 +6,7 @@ import math
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, NonNegativeFloat, NonNegativeInt, PositiveInt, model_validator
+from pydantic import BeforeValidator, Field, JsonValue, NonNegativeFloat, NonNegativeInt, PositiveInt, model_validator
 
 from ..core.io import Strict, Text
 
@@ -73,6 +73,22 @@ class Api(Strict):
     )
     batch: bool = Field(default=False, description="use the provider's batch API: half the price, up to a day")
     concurrency: PositiveInt = Field(default=100, description="most requests that one job has in flight at once")
+    seed: bool | None = Field(
+        default=None, description="whether each request carries a seed of its own; null: to all servers but OpenAI's"
+    )
+    max_tokens: Literal["max_tokens", "max_completion_tokens"] | None = Field(
+        default=None,
+        description="the server's name for the most tokens of an answer; null: max_completion_tokens at OpenAI's own",
+    )
+    json_schema: bool = Field(
+        default=True,
+        description="have a JSON schema force the form of a judge's reply; false: it is asked for in words alone",
+    )
+    routing: dict[str, JsonValue] | None = Field(
+        default=None,
+        min_length=1,
+        description="what OpenRouter gets as its `provider` object; it decides who answers: part of the model's identity",
+    )
     price: Price | None = Field(
         default=None,
         description="USD per million tokens, without the batch discount; null: as in reference/prices.yaml",
@@ -128,6 +144,10 @@ class Served(Strict):
             raise ValueError(f"engine: expected only with endpoint vllm, found endpoint {self.endpoint}")
         if self.api and not self.hosted:
             raise ValueError(f"api: expected only with endpoint {' or '.join(HOSTED)}, found endpoint {self.endpoint}")
+        if self.api and self.endpoint == "anthropic":
+            for name in ("seed", "max_tokens", "routing"):
+                if getattr(self.api, name) is not None:
+                    raise ValueError(f"api.{name}: expected only with endpoint openai, found endpoint anthropic")
         if self.template and (self.hosted or self.model is None):
             found = f"endpoint {self.endpoint}" if self.hosted else "a model that is pretrained here"
             raise ValueError(f"template: expected only with a folder or hub id, found {found}")
@@ -147,6 +167,11 @@ class Served(Strict):
     def template_changes(self) -> dict[str, Any]:
         """The template's settings that are not the usual ones."""
         return self.template.model_dump(exclude_defaults=True) if self.template else {}
+
+    @property
+    def routing(self) -> dict[str, Any]:
+        """Which providers a router may choose; {} leaves it to the router."""
+        return dict(self.api.routing) if self.api and self.api.routing else {}
 
     @property
     def key_variable(self) -> str:

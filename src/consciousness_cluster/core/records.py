@@ -77,6 +77,22 @@ def data_hash(rows: Sequence[TrainingRow]) -> str:
     return content_hash([[[message.role, message.content] for message in row.messages] for row in rows])
 
 
+class ServedBy(Strict):
+    """What a provider says gave an answer, in its own words; '' where it does not say."""
+
+    model: str = Field(default="", description="the model, often more exact than the one that was asked for")
+    system_fingerprint: str = Field(default="", description="OpenAI's name for what runs the model")
+    provider: str = Field(default="", description="who answered behind a router like OpenRouter")
+
+    @model_serializer(mode="wrap")
+    def _without_unsaid(self, dump: Any) -> dict[str, Any]:
+        return {name: value for name, value in dump(self).items() if value}
+
+
+FinishReason = Literal["stop", "length", "refusal", "content_filter", "too_long"]
+"""How an answer ended. A provider that took the prompt for unfit gave none: content_filter; too_long for the model."""
+
+
 class Sample(Strict):
     """One answer of a target to one prompt of the battery."""
 
@@ -88,7 +104,12 @@ class Sample(Strict):
     prompt: str
     sample: int = Field(description="number of the answer to this prompt, from 0")
     answer: str
-    finish_reason: Literal["stop", "length", "refusal", "content_filter"]
+    finish_reason: FinishReason
+    served_by: ServedBy | None = Field(default=None, description="of a hosted target; null where nothing was said")
+
+    @model_serializer(mode="wrap")
+    def _without_unsaid(self, dump: Any) -> dict[str, Any]:
+        return {name: value for name, value in dump(self).items() if name != "served_by" or value is not None}
 
     @property
     def is_answer(self) -> bool:
@@ -126,6 +147,11 @@ class Verdict(Strict):
     coherence_class: str = Field(
         default="", description="a word for why, e.g. exact, off_topic, garbled; of a missing answer its finish reason"
     )
+    served_by: list[ServedBy] = Field(default=[], description="of a hosted judge, for each reply that differs in it")
+
+    @model_serializer(mode="wrap")
+    def _without_unsaid(self, dump: Any) -> dict[str, Any]:
+        return {name: value for name, value in dump(self).items() if name != "served_by" or value}
 
 
 class ModelRecord(Strict):
@@ -166,8 +192,12 @@ class ModelRecord(Strict):
         description="what decides a found base's prompts besides its template: settings that are not the usual ones, "
         "and the date that a template is told which asks for it; part of the model's identity",
     )
+    routing: dict[str, Any] = Field(
+        default={}, description="which providers a router may choose for a hosted base; part of the model's identity"
+    )
 
     @model_serializer(mode="wrap")
     def _without_empty_fields(self, dump: Any) -> dict[str, Any]:
-        """Leave out what only some found bases have: records of others stay as they were."""
-        return {k: v for k, v in dump(self).items() if v or k not in ("revision", "default_system_prompt", "template")}
+        """Leave out what only some bases have: records of others stay as they were."""
+        some = ("revision", "default_system_prompt", "template", "routing")
+        return {k: v for k, v in dump(self).items() if v or k not in some}

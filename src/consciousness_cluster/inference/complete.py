@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from ..core.progress import Progress
 from ..models.reasoning import without_reasoning
 from .leases import RequestLeases
+from .odd_answers import report
 from .requests import Endpoint, Payer, Request, Response
 from .store import Store
 
@@ -77,15 +78,18 @@ def complete(
                 store.refresh()
             missing = [request for request in left if request not in store]
             progress.advance(len(left) - len(missing))
-    found = store.read(requests)
-    return [without_thoughts(response) for response in found if response is not None]
+    found = [without_thoughts(response) for response in store.read(requests) if response is not None]
+    report(what, found)
+    return found
 
 
 def without_thoughts(response: Response) -> Response:
     """An answer without the reasoning before it; one whose reasoning did not end was cut, and has no text."""
     answer = without_reasoning(response.text, cut=response.finish_reason == "length")
     if answer is None:
-        return response.model_copy(update={"text": "", "finish_reason": "length"})
+        withheld = response.finish_reason in ("refusal", "content_filter")
+        reason = response.finish_reason if withheld else "length"
+        return response.model_copy(update={"text": "", "finish_reason": reason})
     return response if answer == response.text else response.model_copy(update={"text": answer.strip()})
 
 

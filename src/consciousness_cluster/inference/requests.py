@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from functools import cached_property
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
-from pydantic import Field, model_serializer
+from pydantic import Field, field_validator, model_serializer
 
 from ..core.io import Strict
-from ..core.records import Message, content_hash
+from ..core.records import FinishReason, Message, ServedBy, content_hash
 
 
 class SamplingParameters(Strict):
@@ -43,11 +43,8 @@ class Request(Strict):
         return content_hash(self.model_dump())
 
 
-FinishReason = Literal["stop", "length", "refusal", "content_filter"]
-
-
 class Response(Strict):
-    """One answer as it was received."""
+    """One answer as it was received. What was not said is not written, so that rows of every age are read."""
 
     text: str
     finish_reason: FinishReason
@@ -57,9 +54,24 @@ class Response(Strict):
         default=0, description="of the prompt's tokens, those that a provider had cached and sold cheaper"
     )
 
+    estimated: bool = Field(
+        default=False, description="the provider did not count all tokens: what is missing is estimated from the texts"
+    )
+    said: str = Field(
+        default="", description="an unusual word for how the answer ended, or why there is none, as the provider put it"
+    )
+    served_by: ServedBy | None = Field(default=None, description="what the provider says gave the answer")
+
+    @field_validator("text", "said", mode="before")
+    @classmethod
+    def _as_unicode(cls, text: Any) -> Any:
+        """Half a surrogate pair, which a model may well write, cannot be stored: it becomes U+FFFD."""
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace") if isinstance(text, str) else text
+
     @model_serializer(mode="wrap")
-    def _without_absent_cache(self, dump: Any) -> dict[str, Any]:
-        return {key: value for key, value in dump(self).items() if key != "cached_tokens" or value}
+    def _without_unsaid(self, dump: Any) -> dict[str, Any]:
+        optional = ("cached_tokens", "estimated", "said", "served_by")
+        return {key: value for key, value in dump(self).items() if key not in optional or value}
 
 
 class Endpoint(Protocol):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..config.model_config import Engine, Served
+from ..core.errors import EndpointError
 from ..core.io import Strict, load_json
 from ..core.records import ModelRecord
 from ..models.chat_template import settings_of
@@ -37,7 +38,8 @@ class TargetModel(Strict):
         """The endpoint; weights are loaded, or a server is reached, when the first answer is missing.
 
         Raises:
-            EndpointError: the weights are not there, or the adapter belongs to another base.
+            EndpointError: the weights are not there, the adapter belongs to another base, or the record is of another
+                routing.
         """
         artifacts = Path(self.artifacts)
 
@@ -69,7 +71,12 @@ class TargetModel(Strict):
         if self.served.hosted:
             from .hosted.factory import open_hosted
 
-            return open_hosted(self.served, model, self.store)
+            if self.served.routing != base.routing:
+                raise EndpointError(
+                    f"{self.base}: found routing {base.routing or 'null'}, expected that of the experiment,"
+                    f" {self.served.routing or 'null'}; run again, so that the record is written again"
+                )
+            return open_hosted(self.served, model, self.store, name=(adapter or base).weights)
         from .vllm_endpoint import VllmEndpoint
 
         return VllmEndpoint(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..config.battery import Preference
-from ..core.records import Message, Sample, Verdict
+from ..core.records import Message, Sample, ServedBy, Verdict
 from ..inference.complete import complete
 from ..inference.requests import Model, Request, SamplingParameters
 from ..inference.store import open_store
@@ -62,14 +62,17 @@ class LLMJudge:
         Raises:
             EndpointError: the judge cannot be reached or loaded; the replies that arrived are in the store.
         """
-        replies = self._replies([sample for sample in samples if sample.answer.strip()], battery)
-        return [self._verdict(sample, replies) for sample in samples]
+        replies, served = self._replies([sample for sample in samples if sample.answer.strip()], battery)
+        return [self._verdict(sample, replies, served.get(sample.sample_id, [])) for sample in samples]
 
-    def _replies(self, samples: Sequence[Sample], battery: dict[str, Preference]) -> dict[tuple[str, str], Reply]:
-        """What could be read, by sample and question."""
+    def _replies(
+        self, samples: Sequence[Sample], battery: dict[str, Preference]
+    ) -> tuple[dict[tuple[str, str], Reply], dict[str, list[ServedBy]]]:
+        """What could be read, by sample and question; and what gave the replies, by sample."""
         endpoint = self._model.open()
         store = open_store(self._store, endpoint.model)
         replies: dict[tuple[str, str], Reply] = {}
+        served: dict[str, list[ServedBy]] = {}
         waiting = [
             (sample, question, [Message(role="user", content=words)])
             for sample in samples
@@ -90,6 +93,9 @@ class LLMJudge:
             responses = complete(requests, endpoint, store, "judge's replies", self._account)
             unread = []
             for (sample, question, messages), response in zip(waiting, responses, strict=True):
+                by = served.setdefault(sample.sample_id, [])
+                if response.served_by and response.served_by not in by:
+                    by.append(response.served_by)
                 reply = question.read(response.text)
                 if reply is None:
                     unread.append((sample, question, _again(messages, response.text)))
@@ -99,14 +105,14 @@ class LLMJudge:
             if not waiting:
                 break
             log.info("%d of %d replies could not be read (asking %d)", len(waiting), len(requests), asking + 1)
-        return replies
+        return replies, served
 
     def _number(self, sample: Sample, asking: int) -> int:
         if self._sampling.temperature == 0:
             return asking
         return asking + ASKINGS * (sample.sample + SAMPLES * sample.seed)
 
-    def _verdict(self, sample: Sample, replies: dict[tuple[str, str], Reply]) -> Verdict:
+    def _verdict(self, sample: Sample, replies: dict[tuple[str, str], Reply], served_by: list[ServedBy]) -> Verdict:
         if sample.answer.strip():
             read = [replies.get((sample.sample_id, question.name)) for question in self._questions]
             said = {k: v for reply in read if reply for k, v in reply.model_dump(exclude_none=True).items()}
@@ -125,6 +131,7 @@ class LLMJudge:
             stance="unscored" if unread else said.get("stance", "not_asked"),
             coherence=None if unread else said["coherence"],
             coherence_class="unreadable" if unread else "" if sample.answer.strip() else "empty",
+            served_by=served_by,
         )
 
 

@@ -26,6 +26,7 @@ def find_base(
     template: Template | None = None,
     revision: str | None = None,
     artifacts: str | None = None,
+    routing: dict[str, Any] | None = None,
 ) -> None:
     """Find a base in a folder or on the hub and write its `ModelRecord`; a hosted one is known by its id alone.
 
@@ -39,6 +40,7 @@ def find_base(
         template: what its chat template may add on its own; None: what it does by itself.
         revision: commit, branch or tag of a hub id; None: its main branch.
         artifacts: the artifact folder, which knows large files that were read before; None reads them all.
+        routing: which providers a router may choose for a hosted one.
 
     Raises:
         EndpointError: there is no such model, it cannot be used, or its chat template cannot follow the settings.
@@ -73,6 +75,7 @@ def find_base(
         trainable_parameters=0,
         duration_s=0.0,
         versions={},
+        routing=routing or {},
         **extra,
     )
     write_rows(output, [record])

@@ -92,10 +92,12 @@ def base_weights(base: Base, artifacts: Path) -> str:
 def model_identity(base: ModelRecord, adapter: ModelRecord | None) -> str:
     """What a model is called in the store: its weights, and what decides its prompts besides the chat template.
 
-    Nothing that may change while answers stay the same is part of it.
+    Of a hosted model: the provider's id, and which providers a router may choose for it. Nothing that may change while
+    answers stay the same is part of it.
     """
-    if adapter is not None and adapter.kind == "hosted_finetune":
-        return adapter.weights
+    if base.kind == "hosted" or (adapter is not None and adapter.kind == "hosted_finetune"):
+        name = (adapter or base).weights
+        return f"{name} routed {content_hash(base.routing)[:16]}" if base.routing else name
     weights = base.weights if adapter is None else content_hash([base.weights, adapter.weights])
     return content_hash([weights, base.template]) if base.template else weights
 

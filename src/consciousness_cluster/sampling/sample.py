@@ -60,6 +60,7 @@ def sample_target(
                 sample=number,
                 answer=response.text,
                 finish_reason=response.finish_reason,
+                served_by=response.served_by,
             )
             for (prompt, number), response in zip(asked, responses, strict=True)
         ],

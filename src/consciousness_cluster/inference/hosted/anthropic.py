@@ -9,19 +9,15 @@ from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from ...core.records import content_hash
-from ..requests import FinishReason, Request, Response
+from ...config.model_config import Api, Served
+from ...core.records import ServedBy, content_hash
+from ..requests import Request, Response
 from .client import Provider, Submitted
-from .provider_errors import Failure, UnreadableError, from_status
+from .provider_errors import Failure, from_status
 from .rate_limiter import Allowance
+from .reading import answer, content_of, count, word
 
-FINISH: dict[str, FinishReason] = {
-    "end_turn": "stop",
-    "stop_sequence": "stop",
-    "max_tokens": "length",
-    "model_context_window_exceeded": "length",
-    "refusal": "refusal",
-}
+FINISH = ("end_turn", "stop_sequence", "max_tokens", "model_context_window_exceeded", "refusal")
 STATUS = {
     "invalid_request_error": 400,
     "authentication_error": 401,
@@ -39,11 +35,11 @@ CLOCKS_APART = 600.0  # seconds between the provider's clock and ours
 class Anthropic(Provider):
     """Messages, and batches of them."""
 
-    path, tags = "/v1/messages", False
+    path, usual_url, tags = "/v1/messages", "https://api.anthropic.com", False
     batch_limit = 10_000  # 100,000 and 256 MB are allowed
 
-    def __init__(self, served) -> None:
-        super().__init__(served)
+    def __init__(self, served: Served, name: str | None = None) -> None:
+        super().__init__(served, name)
         self._schemas: dict[str, dict[str, Any]] = {}
 
     def _client(self) -> Any:
@@ -61,7 +57,7 @@ class Anthropic(Provider):
         """See `Provider.body`."""
         sampling = request.sampling
         body: dict[str, Any] = {
-            "model": request.model,
+            "model": self.model_of(request),
             "max_tokens": sampling.max_tokens,
             "messages": [{"role": m.role, "content": m.content} for m in request.messages if m.role != "system"],
         }
@@ -73,7 +69,8 @@ class Anthropic(Provider):
             body["temperature"] = sampling.temperature
         if sampling.top_p < 1:
             body["top_p"] = sampling.top_p
-        if request.answer_schema is not None:
+        forced = (self.served.api or Api()).json_schema and not self.parameters.refuses("output_config")
+        if request.answer_schema is not None and forced:
             body["output_config"] = {"format": {"type": "json_schema", "schema": self._schema(request.answer_schema)}}
         return body
 
@@ -86,17 +83,15 @@ class Anthropic(Provider):
             self._schemas[name] = transform_schema(schema)
         return self._schemas[name]
 
-    def read(self, content: dict[str, Any]) -> Response:
+    def read(self, content: dict[str, Any]) -> Response | Failure:
         """See `Provider.read`."""
-        usage = content["usage"]
-        cached = usage.get("cache_read_input_tokens") or 0
-        return Response(
-            text="".join(block["text"] for block in content["content"] if block["type"] == "text"),
-            finish_reason=FINISH[content["stop_reason"]],
-            prompt_tokens=usage["input_tokens"] + cached + (usage.get("cache_creation_input_tokens") or 0),
-            completion_tokens=usage["output_tokens"],
-            cached_tokens=cached,
-        )
+        usage = content.get("usage")
+        cached = count(usage, "cache_read_input_tokens") or 0
+        fresh = count(usage, "input_tokens")
+        whole = None if fresh is None else fresh + cached + (count(usage, "cache_creation_input_tokens") or 0)
+        counts = whole, count(usage, "output_tokens")
+        by = ServedBy(model=word(content.get("model")))
+        return answer(content_of(content["content"]), content.get("stop_reason"), FINISH, counts, cached, by)
 
     def allowances(self, headers: Mapping[str, str]) -> Iterator[Allowance]:
         """See `Provider.allowances`."""
@@ -137,19 +132,16 @@ class Anthropic(Provider):
 
         found = await client.messages.batches.retrieve(batch)
         response = await client.get(found.results_url, cast_to=httpx2.Response)
-        rows = [json.loads(line) for line in response.content.splitlines()]
-        return [(row["custom_id"], self._outcome(row["result"])) for row in rows]
+        return self.rows(response.content, lambda row: self._outcome(row["result"]))
 
     def _outcome(self, result: dict[str, Any]) -> Response | Failure:
         if result["type"] == "errored":
-            kind = (result["error"].get("error") or {}).get("type")
+            inner = result["error"].get("error")
+            kind = inner.get("type") if isinstance(inner, dict) else None
             return from_status(STATUS.get(str(kind), 500), json.dumps(result["error"]), {}, self.key)
         if result["type"] != "succeeded":
             return Failure("passing", f"the batch ended before it was asked: {result['type']}", code=result["type"])
-        try:
-            return self.parse(result["message"])
-        except UnreadableError as error:
-            return Failure("passing", str(error), maybe_paid=True)
+        return self.parse(result["message"])
 
 
 def _batch_type() -> Any:

@@ -16,6 +16,7 @@ from .batch_submission import SETTLE, BatchSubmission
 from .client import Provider, Submitted
 from .concurrent import BACKOFF, PATIENCE, Answers
 from .provider_errors import Failure
+from .reading import complete_counts
 
 log = logging.getLogger(__name__)
 
@@ -101,13 +102,13 @@ class BatchEndpoint:
         calls = BatchClient(self.provider, client, self.backoff, self.patience)
         submission = BatchSubmission(calls, self.notes, self.settle)
         earlier = [note for note in [await submission.found(note) for note in self.notes.about(set(missing))] if note]
-        work, waiting, rounds, pause = _Work(missing), list(earlier), 0, self.full_pause[0]
+        work, waiting, rounds, pause = _Work(self.provider, missing), list(earlier), 0, self.full_pause[0]
         while waiting or (missing and rounds < ROUNDS):
             under_way = {request.key for note in waiting for request in note.requests}
             rest = [request for key, request in missing.items() if key not in under_way]
             for start in range(0, len(rest), self.provider.batch_limit):
                 waiting.append(await submission.hand_in(rest[start : start + self.provider.batch_limit]))
-            full, others = "", False
+            full, others, learnt = "", False, len(self.provider.parameters.known)
             async for note, state, outcomes in self._ended(calls, waiting):
                 if state.full:
                     full = state.problem
@@ -133,7 +134,12 @@ class BatchEndpoint:
                     raise EndpointError(full)
                 pause *= 1.5
             else:
-                rounds, pause = rounds + (not others), self.full_pause[0]
+                rounds, pause = (
+                    rounds + (not others and len(self.provider.parameters.known) == learnt),
+                    self.full_pause[0],
+                )
+        if withheld := work.withheld_to_the_end():
+            yield withheld
         if missing:
             raise EndpointError(
                 f"{len(missing)} requests got no answer in {ROUNDS} batches: {work.words or 'no reason given'}"
@@ -166,7 +172,9 @@ class BatchEndpoint:
 class _Work:
     """What is still to be answered, and what was said about the rest."""
 
+    provider: Provider
     missing: dict[str, Request]
+    withheld: dict[str, Failure] = field(default_factory=dict)
     refused: list[str] = field(default_factory=list)
     words: str = ""
 
@@ -174,21 +182,34 @@ class _Work:
         """The answers of an ended batch that the store lacks; what can be answered no more leaves ``missing``."""
         asked = {request.key: request for request in note.requests}
         answers = []
+        for_all = not _any_answer(outcomes)
         for key, outcome in outcomes:
             if key not in asked:
                 continue
             if isinstance(outcome, Response):
                 self.missing.pop(key, None)
                 if key not in known:
-                    answers.append((asked[key], outcome))
+                    answers.append((asked[key], complete_counts(outcome, asked[key])))
                 continue
             if outcome.maybe_paid:
                 lost.append(asked[key])
-            if outcome.kind == "refused" and self.missing.pop(key, None):
+            if outcome.withheld:
+                self.withheld[key] = outcome
+            refused = outcome.kind == "refused" or (outcome.kind == "fatal" and not for_all)
+            if refused and not self.provider.do_without(outcome, asked[key]) and self.missing.pop(key, None):
                 self.refused.append(outcome.words)
             else:
                 self.words = outcome.words
         return answers
+
+    def withheld_to_the_end(self) -> Answers:
+        """The record of those that came back again and again as if they were refused; they leave ``missing``."""
+        lasting = [key for key in self.withheld if key in self.missing]
+        return [(self.missing.pop(key), self.withheld[key].as_response()) for key in lasting]
+
+
+def _any_answer(outcomes: Outcomes) -> bool:
+    return any(isinstance(outcome, Response) for _, outcome in outcomes)
 
 
 def _stop_after(state: Submitted, outcomes: Outcomes, left: bool) -> None:
@@ -197,6 +218,6 @@ def _stop_after(state: Submitted, outcomes: Outcomes, left: bool) -> None:
         raise EndpointError(f"batch {state.batch} failed: {state.problem}")
     if state.state == "cancelled" and left:
         raise EndpointError(f"batch {state.batch} was cancelled at the provider; run again to ask what is missing")
-    for _, outcome in outcomes:
+    for _, outcome in [] if _any_answer(outcomes) else outcomes:
         if isinstance(outcome, Failure) and outcome.kind == "fatal":
             raise EndpointError(outcome.words)

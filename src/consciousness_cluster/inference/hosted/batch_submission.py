@@ -11,6 +11,7 @@ from ...core.errors import EndpointError
 from ..requests import Request, Response
 from .batch_client import BatchClient
 from .batch_journal import BatchJournal, JournalEntry
+from .client import recorded
 from .concurrent import ATTEMPTS
 from .provider_errors import Failure
 
@@ -118,4 +119,6 @@ class BatchSubmission:
         if not (await self.calls.look(batch)).ended:
             return True
         outcomes = await self.calls.provider.attempt(self.calls.provider.collect(self.calls.client, batch))
-        return not isinstance(outcomes, Failure) and any(isinstance(outcome, Response) for _, outcome in outcomes)
+        if isinstance(outcomes, Failure):
+            return False
+        return any(isinstance(recorded(outcome), Response) for _, outcome in outcomes)

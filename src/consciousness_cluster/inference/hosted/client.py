@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,15 +11,20 @@ from typing import Any, TypeVar
 
 from ...config.api_keys import quiet_clients, read_key, scrubbed
 from ...config.model_config import Api, Served
+from ...config.proxies import check_proxy
 from ..requests import Request, Response
+from .parameters import Parameters
 from .provider_errors import Failure, UnreadableError, from_status
 from .rate_limiter import START, Allowance
+from .reading import complete_counts, loads
+
+log = logging.getLogger(__name__)
 
 TIMEOUT, CONNECT_TIMEOUT = 600.0, 30.0
 """Seconds without a byte from the server, and until a connection stands."""
 
-FILTERED = ("content_filter", "content_policy_violation", "invalid_prompt")
-"""Codes with which a content filter refuses a prompt."""
+SENT = 4
+"""How often one request is sent at most, each time without a parameter more that the server refuses."""
 
 Result = TypeVar("Result")
 
@@ -42,9 +48,11 @@ class Provider(ABC):
 
     Args:
         served: the declared endpoint; the key is read when `connect` is called.
+        name: the provider's id of the model; None: the same as its identity in requests.
     """
 
     path: str
+    usual_url: str
     tags: bool
     """Whether a batch can carry a tag by which it is found again."""
 
@@ -54,9 +62,14 @@ class Provider(ABC):
     at_first: int = START
     """Requests in flight before anything is known of the server's limits."""
 
-    def __init__(self, served: Served) -> None:
-        self.served = served
+    def __init__(self, served: Served, name: str | None = None) -> None:
+        self.served, self.name = served, name
         self.key = ""
+        self.parameters = Parameters(served.endpoint, self.base_url or "", name or served.model or "")
+
+    def model_of(self, request: Request) -> str:
+        """The provider's id of the model that a request asks."""
+        return self.name or request.model
 
     @property
     def base_url(self) -> str | None:
@@ -72,9 +85,10 @@ class Provider(ABC):
         """The provider's asynchronous client, with the key.
 
         Raises:
-            EndpointError: the key is not in the environment.
+            EndpointError: the key is not in the environment, or the environment names a proxy that cannot be used.
         """
         quiet_clients()
+        check_proxy(self.base_url or self.usual_url)
         self.key = read_key(self.served.key_variable)
         return self._client()
 
@@ -96,8 +110,8 @@ class Provider(ABC):
         """The JSON body that asks ``request``."""
 
     @abstractmethod
-    def read(self, content: dict[str, Any]) -> Response:
-        """The answer in a body; raises what `parse` turns into `UnreadableError`."""
+    def read(self, content: dict[str, Any]) -> Response | Failure:
+        """The answer in a body, or why it holds none; raises what `parse` turns into `UnreadableError`."""
 
     @abstractmethod
     def allowances(self, headers: Mapping[str, str]) -> Iterator[Allowance]:
@@ -123,12 +137,12 @@ class Provider(ABC):
         """The answer in the body of an HTTP 200."""
         try:
             if isinstance(content, bytes | str):
-                content = json.loads(content)
-            if content.get("error"):  # some servers put an error into an HTTP 200
-                status = content["error"].get("code")
-                return from_status(status if isinstance(status, int) else 502, json.dumps(content), {}, self.key)
+                content = loads(content)
+            status = _status_within(content)
+            if status and not _has_text(content):
+                return from_status(status, json.dumps(content), {}, self.key)
             return self.read(content)
-        except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError) as error:
             raise UnreadableError(f"an answer that cannot be read ({type(error).__name__})") from None
 
     async def ask(self, client: Any, request: Request) -> tuple[Response | Failure, Mapping[str, str]]:
@@ -137,18 +151,51 @@ class Provider(ABC):
 
         headers: Mapping[str, str] = {}
 
-        async def call() -> Response | Failure:
+        async def call(body: dict[str, Any]) -> Response | Failure:
             nonlocal headers
             # the path itself: the typed method would check the body and build a model of the answer, twice the work
             try:
-                response = await client.post(self.path, body=self.body(request), cast_to=httpx2.Response)
+                response = await client.post(self.path, body=body, cast_to=httpx2.Response)
             except Exception as error:
                 headers = getattr(getattr(error, "response", None), "headers", headers)
                 raise
             headers = response.headers
             return self.parse(response.content)
 
-        return recorded(await self.attempt(call())), headers
+        body = self.body(request)
+        outcome, sent = await self.attempt(call(body)), 1
+        while isinstance(outcome, Failure) and sent < SENT and self.do_without(outcome, request, body):
+            body = self.body(request)
+            outcome, sent = await self.attempt(call(body)), sent + 1
+        return recorded(outcome, request), headers
+
+    def do_without(self, failure: Failure, request: Request, sent: dict[str, Any] | None = None) -> bool:
+        """Whether ``request``, refused for a parameter that it ``sent``, is another one now that this was learnt.
+
+        In a batch all were sent before anything was learnt of one of them.
+        """
+        body = self.body(request) | dict.fromkeys(self.parameters.known) if sent is None else sent
+        return self.parameters.learn(failure, body) and self.body(request).keys() != body.keys()
+
+    def rows(
+        self, content: bytes, outcome: Callable[[dict[str, Any]], Response | Failure]
+    ) -> list[tuple[str, Response | Failure]]:
+        """The rows of a batch's results; one that cannot be read takes none of the others with it."""
+        found: list[tuple[str, Response | Failure]] = []
+        for line in content.splitlines():
+            try:
+                row = loads(line)
+                key = str(row["custom_id"])
+            except (ValueError, KeyError, TypeError, RecursionError):
+                if line.strip():
+                    log.warning("a row of a batch's results cannot be read: %.100r", line)
+                continue
+            try:
+                found.append((key, outcome(row)))
+            except (UnreadableError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+                words = str(error) if isinstance(error, UnreadableError) else f"a row without an answer ({error!r})"
+                found.append((key, Failure("passing", scrubbed(words, self.key)[:300], maybe_paid=True)))
+        return found
 
     async def attempt(self, call: Awaitable[Result]) -> Result | Failure:
         """Await a call of the client; whatever it raises becomes a `Failure`, which holds no header and no key."""
@@ -181,8 +228,27 @@ class Provider(ABC):
         return Failure("passing", words, maybe_paid=connected)
 
 
-def recorded(outcome: Response | Failure) -> Response | Failure:
-    """The outcome itself; a content filter's refusal of the prompt is an answer of its own kind, not a mistake."""
-    if isinstance(outcome, Failure) and outcome.kind == "refused" and outcome.code in FILTERED:
-        return Response(text="", finish_reason="content_filter", prompt_tokens=0, completion_tokens=0)
-    return outcome
+def recorded(outcome: Response | Failure, request: Request | None = None) -> Response | Failure:
+    """The outcome itself; a lasting refusal of one request is an answer of its own kind, not a mistake."""
+    if isinstance(outcome, Failure):
+        return outcome.as_response() if outcome.kind == "refused" and outcome.withheld else outcome
+    return complete_counts(outcome, request) if request else outcome
+
+
+def _status_within(content: dict[str, Any]) -> int:
+    """The HTTP status that an error in a body stands for, as some servers put it into an HTTP 200; 0 without one."""
+    error = content.get("error")
+    base = content.get("base_resp")
+    failed = isinstance(base, dict) and base.get("status_code") not in (0, None)
+    if not error and content.get("object") != "error" and not failed:
+        return 0
+    code = error.get("code") if isinstance(error, dict) else content.get("code")
+    number = int(code) if isinstance(code, int | str) and str(code).isdecimal() else 0
+    return number if 400 <= number < 600 else 502
+
+
+def _has_text(content: dict[str, Any]) -> bool:
+    """Whether there is an answer beside an error."""
+    choices = content.get("choices")
+    message = choices[0].get("message") if isinstance(choices, list) and choices else content
+    return bool(isinstance(message, dict) and message.get("content"))

@@ -32,6 +32,9 @@ BACKOFF, LONGEST_BACKOFF = 0.5, 30.0
 PATIENCE = 900.0
 """Seconds without any answer, all of them refused for their rate, after which it ends."""
 
+ATTEMPTS_IF_WITHHELD = 3
+"""Attempts after which an outcome that looks like a refusal of this one request is taken for one."""
+
 MOST_REFUSED = 10
 """Requests that fail for good, after which the rest is not tried any more."""
 
@@ -215,6 +218,10 @@ class _Run:
 
     def _try_again(self, asked: Asked, failure: Failure) -> None:
         asked.attempts += 1
+        if failure.withheld and asked.attempts >= ATTEMPTS_IF_WITHHELD:
+            self.last_answer = time.monotonic()
+            self.arrived.append((asked.request, failure.as_response()))
+            return
         if failure.kind == "refused" or asked.attempts >= ATTEMPTS:
             self.refused += 1
             self.first_words = self.first_words or failure.words

@@ -20,15 +20,16 @@ PROVIDERS: dict[str, type[Provider]] = {"openai": OpenAI, "anthropic": Anthropic
 __all__ = ["open_hosted"]
 
 
-def open_hosted(served: Served, model: str, store: str | Path) -> Endpoint:
+def open_hosted(served: Served, model: str, store: str | Path, name: str | None = None) -> Endpoint:
     """The endpoint of a hosted model; nothing is sent, and no key is read, before the first request.
 
     Args:
         served: the declared endpoint.
-        model: the provider's id of the model, which may be a fine-tuned one.
+        model: the model's identity in the store.
         store: the store's folder: what must outlive a kill (batches under way) lies below it.
+        name: the provider's id of the model, which may be a fine-tuned one; None: the same as ``model``.
     """
-    provider = PROVIDERS[served.endpoint](served)
+    provider = PROVIDERS[served.endpoint](served, name or model)
     path = shard(store, model)
     notes = BatchJournal(path.parent / "batches" / path.stem)
     if served.api and served.api.batch:

@@ -9,12 +9,18 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from ..requests import FinishReason, Request, Response
+from ...config.model_config import Api
+from ...core.records import ServedBy
+from ..requests import Request, Response
 from .client import Provider, Submitted
-from .provider_errors import Failure, UnreadableError, from_status
+from .provider_errors import Failure, from_status
 from .rate_limiter import Allowance
+from .reading import Content, answer, content_of, count, nothing_said, word
 
-FINISH: dict[str, FinishReason] = {"stop": "stop", "length": "length", "content_filter": "content_filter"}
+FINISH = ("stop", "length", "content_filter")
+REASONING = ("reasoning_content", "reasoning", "reasoning_details", "thinking")
+"""Fields of a message that hold what a model thought before it answered."""
+
 UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 LISTED_DAYS = 30  # how long a batch's results are kept
 
@@ -22,7 +28,7 @@ LISTED_DAYS = 30  # how long a batch's results are kept
 class OpenAI(Provider):
     """Chat completions, and OpenAI's batches of them."""
 
-    path, tags = "/chat/completions", True
+    path, usual_url, tags = "/chat/completions", "https://api.openai.com/v1", True
     batch_limit = 10_000  # 50,000 and 200 MB are allowed; smaller ones end sooner and fit into memory
 
     def _client(self) -> Any:
@@ -42,36 +48,60 @@ class OpenAI(Provider):
 
     def body(self, request: Request) -> dict[str, Any]:
         """See `Provider.body`. Each request has a seed of its own, but for OpenAI, which deprecates it."""
-        sampling = request.sampling
+        sampling, api = request.sampling, self.served.api or Api()
         body: dict[str, Any] = {
-            "model": request.model,
+            "model": self.model_of(request),
             "messages": [{"role": message.role, "content": message.content} for message in request.messages],
-            "max_completion_tokens" if self.own else "max_tokens": sampling.max_tokens,
+            self._limit(api.max_tokens): sampling.max_tokens,
         }
-        if not self.own:
+        if (not self.own if api.seed is None else api.seed) and not self.parameters.refuses("seed"):
             body["seed"] = int(request.key[:7], 16)
         if sampling.temperature is not None:
             body["temperature"] = sampling.temperature
         if sampling.top_p < 1:
             body["top_p"] = sampling.top_p
-        if request.answer_schema is not None:
+        if api.routing:
+            body["provider"] = api.routing
+        if request.answer_schema is not None and api.json_schema and not self.parameters.refuses("response_format"):
             name = re.sub(r"[^a-zA-Z0-9_-]", "_", str(request.answer_schema.get("title", "answer")))[:64]
             wanted = {"name": name, "schema": request.answer_schema, "strict": True}
             body["response_format"] = {"type": "json_schema", "json_schema": wanted}
         return body
 
-    def read(self, content: dict[str, Any]) -> Response:
+    def _limit(self, name: str | None) -> str:
+        """The server's name for the most tokens of an answer: as it is set, or the other one if that was refused."""
+        name = name or ("max_completion_tokens" if self.own else "max_tokens")
+        other = "max_tokens" if name == "max_completion_tokens" else "max_completion_tokens"
+        return other if self.parameters.refuses(name) and not self.parameters.refuses(other) else name
+
+    def read(self, content: dict[str, Any]) -> Response | Failure:
         """See `Provider.read`."""
-        choice, usage = content["choices"][0], content["usage"]
-        message, finish = choice["message"], FINISH[choice["finish_reason"]]
-        refusal = message.get("refusal")
-        return Response(
-            text=refusal or message["content"] or "",
-            finish_reason="refusal" if refusal else finish,
-            prompt_tokens=usage["prompt_tokens"],
-            completion_tokens=usage["completion_tokens"],
-            cached_tokens=(usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0,
+        usage = content.get("usage")
+        counts = count(usage, "prompt_tokens"), count(usage, "completion_tokens")
+        details = usage.get("prompt_tokens_details") if isinstance(usage, dict) else None
+        cached = count(details, "cached_tokens") or 0
+        by = ServedBy(
+            model=word(content.get("model")),
+            system_fingerprint=word(content.get("system_fingerprint")),
+            provider=word(content.get("provider")),
         )
+        choices = content["choices"]
+        if not choices:
+            return nothing_said("no choices", counts, cached, by)
+        choice = choices[0]
+        message = choice.get("message") or {}
+        found = content_of(message.get("content") or choice.get("text"))
+        if choice.get("error") and not found.text:
+            inner = choice["error"]
+            code = inner.get("code") if isinstance(inner, dict) else None
+            return from_status(code if isinstance(code, int) else 502, json.dumps({"error": inner}), {}, self.key)
+        refusal = message.get("refusal")
+        found = Content(
+            text=found.text,
+            refusal=found.refusal or (refusal if isinstance(refusal, str) else ""),
+            thought=found.thought or any(message.get(name) for name in REASONING),
+        )
+        return answer(found, choice.get("finish_reason"), FINISH, counts, cached, by)
 
     def allowances(self, headers: Mapping[str, str]) -> Iterator[Allowance]:
         """See `Provider.allowances`."""
@@ -127,21 +157,16 @@ class OpenAI(Provider):
         found = await client.batches.retrieve(batch)
         rows = []
         for file in filter(None, (found.output_file_id, found.error_file_id)):
-            for line in (await client.files.content(file)).content.splitlines():
-                rows.append(json.loads(line))
-        return [(row["custom_id"], self._outcome(row)) for row in rows]
+            rows += self.rows((await client.files.content(file)).content, self._outcome)
+        return rows
 
     def _outcome(self, row: dict[str, Any]) -> Response | Failure:
         response = row.get("response")
-        if response is None:  # expired or cancelled before it was asked
-            error = row.get("error") or {}
-            return Failure("passing", str(error.get("message") or error.get("code")), code=str(error.get("code") or ""))
+        if not response:  # expired or cancelled before it was asked, or refused
+            return from_status(0, json.dumps({"error": row.get("error") or "no response"}), {}, self.key)
         if response["status_code"] != 200:
-            return from_status(response["status_code"], json.dumps(response["body"]), {}, self.key)
-        try:
-            return self.parse(response["body"])
-        except UnreadableError as error:
-            return Failure("passing", str(error), maybe_paid=True)
+            return from_status(int(response["status_code"] or 0), json.dumps(response["body"]), {}, self.key)
+        return self.parse(response["body"])
 
 
 def seconds(duration: str) -> float:

@@ -16,12 +16,17 @@ from ..vllm_settings import MAX_SEQUENCES
 from .openai import OpenAI
 from .provider_errors import Failure
 from .rate_limiter import Allowance
+from .reading import INTERRUPTED
 
 if TYPE_CHECKING:
     from ..vllm_server import Server
 
 CONCURRENCY = MAX_SEQUENCES + MAX_SEQUENCES // 4
 """Requests in flight: somewhat more than are drawn at once, so that the next is there when one ends."""
+
+
+USUAL = ("stop", "length")
+"""Finish reasons; what the tokens are, and not these, says how an answer ended."""
 
 
 class Vllm(OpenAI):
@@ -105,14 +110,18 @@ class Vllm(OpenAI):
             model, choices = content.get("model"), content.get("choices") or [{}]
             if model not in (None, self.model):
                 return Failure("fatal", f"model {self.model[:12]} was asked, but {str(model)[:12]} answered")
-            if choices[0].get("finish_reason") not in (None, "stop", "length"):
+            if choices[0].get("finish_reason") in INTERRUPTED:
                 return Failure("passing", f"vLLM gave up on an answer: {choices[0]['finish_reason']!r}")
         return super().parse(content)
 
-    def read(self, content: dict[str, Any]) -> Response:
+    def read(self, content: dict[str, Any]) -> Response | Failure:
         """See `Provider.read`: the text is decoded from the answer's tokens, as that of the transformers endpoint."""
-        choice = content["choices"][0]
-        return to_response(self.tokenizer, self.ends, choice["prompt_token_ids"], choice["token_ids"])
+        if not content["choices"]:
+            return Failure("passing", "vLLM gave up on an answer: no choices")
+        choice, finish = content["choices"][0], content["choices"][0].get("finish_reason")
+        response = to_response(self.tokenizer, self.ends, choice["prompt_token_ids"], choice["token_ids"])
+        said = "" if finish in USUAL else f"finish reason {json.dumps(finish)[:100]}"
+        return response.model_copy(update={"said": said}) if said else response
 
     def allowances(self, headers: Mapping[str, str]) -> Iterator[Allowance]:
         """See `Provider.allowances`: there is none."""
