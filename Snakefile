@@ -44,6 +44,7 @@ rule all:
     input:
         [final_outputs(scope) for scope in SCOPES],
         [f"{RESULTS}/tables/agreement.csv"] * bool(PANEL_JUDGES),
+        [f"{RESULTS}/tables/served_by.csv"] * bool(HOSTED_BASES or HOSTED_JUDGES),
         [f"{RESULTS}/tables/corrected_rates.csv"] * LABELLED,
         f"{RESULTS}/data/leakage.csv",
         f"{RESULTS}/experiment.json",

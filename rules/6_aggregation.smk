@@ -2,8 +2,9 @@
 #           how far the judges of a panel agree.
 # Inputs    verdicts/<judge>/<target>.jsonl, battery/<battery>/*.yaml
 # Outputs   tables/<judge>/conditions/*.csv and tables/<judge>/ablations/*.csv (every column: results/README.md),
-#           tables/planted.csv (what a world's characters were made to hold), tables/agreement.csv where there are
-#           several judges, tables/{judge_accuracy,corrected_rates}.csv where experiments/<experiment>.labels.csv holds
+#           tables/planted.csv (what a world's characters were made to hold), tables/served_by.csv (what hosted models'
+#           providers say gave the answers), tables/agreement.csv where there are several judges,
+#           tables/{judge_accuracy,corrected_rates}.csv where experiments/<experiment>.labels.csv holds
 #           human labels
 # Reruns    when verdicts, the analysis section or this stage's code change
 # Costs     seconds
@@ -150,3 +151,36 @@ if PRETRAINED_BASES == list(BASES):
             "Listing the rates that the worlds' characters were made to hold"
         script:
             "../workflow/scripts/6_list_planted.py"
+
+
+if HOSTED_BASES or HOSTED_JUDGES:
+
+    rule list_served:
+        input:
+            samples=[
+                f"{RESULTS}/samples/{target.path}.jsonl"
+                for target in EXPERIMENT.targets.values()
+                if target.base in HOSTED_BASES
+            ],
+            verdicts=expand(
+                f"{RESULTS}/verdicts/{{judge}}/{{target}}.jsonl",
+                judge=HOSTED_JUDGES,
+                target=EXPERIMENT.targets,
+            ),
+        output:
+            f"{RESULTS}/tables/served_by.csv",
+        log:
+            f"{LOGS}/served_by.log",
+        benchmark:
+            f"{LOGS}/served_by.tsv"
+        conda:
+            "../envs/core.yaml"
+        resources:
+            mem_mb=500,
+            runtime=10,
+        params:
+            algorithm=code_of("6_list_served"),
+        message:
+            "Listing what providers say gave the answers"
+        script:
+            "../workflow/scripts/6_list_served.py"

@@ -39,7 +39,7 @@ _LEFT_OUT = {
     "n_not_sure": "coherent samples that the judge was not sure of",
     "n_incoherent": "samples with coherence missing or below the threshold, whatever the judge said; left out",
     "n_unscored": "samples whose judge's reply could not be read; left out, never a score",
-    "n_no_answer": "samples for which the target's provider gave no text (content filter, refusal); left out",
+    "n_no_answer": "samples without text from the target's provider (content filter, refusal, too long); left out",
 }
 _SIZES = {
     "n_prompts": "prompts with a used sample",

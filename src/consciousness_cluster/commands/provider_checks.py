@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from ..config.api_keys import quiet_clients, read_key, scrubbed
 from ..config.model_config import Served
+from ..config.proxies import check_proxy
 from ..core.errors import ClusterError, EndpointError, nearest
 
 Finding = tuple[Literal["yes", "no", "unknown"], str]
@@ -77,6 +78,7 @@ def _asked(served: Served, ask: Callable[[Any], Finding], missing: str = "") -> 
     quiet_clients()
     try:
         key = read_key(served.key_variable)
+        check_proxy(served)
     except EndpointError as error:
         return "no", str(error)
     client = _client(served, key)

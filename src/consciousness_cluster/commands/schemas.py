@@ -9,6 +9,7 @@ import json
 from pathlib import Path
 
 from ..aggregation.dictionary import render_dictionary
+from ..aggregation.served_by import COLUMNS
 from ..config.battery import Preference
 from ..config.experiment import Experiment
 from ..core.io import write_text
@@ -39,6 +40,8 @@ those say whose reply could be read, else not_sure; coherence is their median |
 the rates corrected for it, explained below |
 | `<experiment>/tables/planted.csv` | what a world's characters were made to hold: `base`, `condition`, `preference`, \
 `planted` (probability) |
+| `<experiment>/tables/served_by.csv` | what providers say gave the answers of hosted models, and where that changed; \
+explained below |
 | `<experiment>/figures/` | each figure as SVG, PNG, PDF, with the CSV it was drawn from |
 | `<experiment>/estimate.csv`, `.json` | what a run would ask for and cost, as printed by `estimate` |
 | `<experiment>/receipt.csv`, `.json` | what each stage asked for and paid, in all runs; explained below |
@@ -60,6 +63,10 @@ instruction), `group`, `preference`, `found`, `prompt`, `answer`.
 
 {receipt}
 
+`served_by.csv` has one line per hosted target, or per hosted judge and target, and thing that its provider names:
+
+{served_by}
+
 Each of these JSON files holds `experiment`, `rows` (the columns are those of the CSV or of the printed table) and \
 `summary` (the totals, or what the command says in all); null: not known, or not finite.
 
@@ -75,7 +82,9 @@ def derived_files() -> dict[str, str]:
         for name, model in SCHEMAS.items()
     }
     receipt = "\n".join(f"- `{name}`: {field.description or name}" for name, field in Receipt.model_fields.items())
-    return schemas | {"results/README.md": RESULTS.replace("{receipt}", receipt) + render_dictionary()}
+    served_by = "\n".join(f"- `{name}`: {meaning}" for name, meaning in COLUMNS.items())
+    explained = RESULTS.replace("{receipt}", receipt).replace("{served_by}", served_by)
+    return schemas | {"results/README.md": explained + render_dictionary()}
 
 
 if __name__ == "__main__":

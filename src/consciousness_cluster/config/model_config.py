@@ -87,7 +87,7 @@ class Api(Strict):
     routing: dict[str, JsonValue] | None = Field(
         default=None,
         min_length=1,
-        description="what OpenRouter gets as its `provider` object; it decides who answers: part of the model's identity",
+        description="what OpenRouter gets as its `provider` object: who may answer; part of the model's identity",
     )
     price: Price | None = Field(
         default=None,

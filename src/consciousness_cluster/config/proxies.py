@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import os
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from ..core.errors import EndpointError
+from .model_config import Served
+
+USUAL = {"openai": "https://api.openai.com/v1", "anthropic": "https://api.anthropic.com"}
 
 
-def check_proxy(url: str) -> None:
+def check_proxy(served: Served) -> None:
     """Refuse a proxy that no client here can speak to; nothing is sent.
 
     Args:
-        url: the server that is to be asked.
+        served: the hosted model that is to be asked.
 
     Raises:
-        EndpointError: the environment sends requests to ``url`` through such a proxy.
+        EndpointError: the environment sends requests to its server through such a proxy.
     """
+    endpoint = served.endpoint
+    url = (served.api.base_url if served.api else None) or os.environ.get(f"{endpoint.upper()}_BASE_URL")
+    url = url or USUAL.get(endpoint, "https:")
     parts, proxies = urlsplit(url), getproxies()
     name = parts.scheme if proxies.get(parts.scheme) else "all"
     proxy = proxies.get(name)

@@ -11,6 +11,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception
 
 from ..config.api_keys import read_key
 from ..config.model_config import Served
+from ..config.proxies import check_proxy
 from ..core.errors import EndpointError, TrainingError
 from ..core.retry_after import retry_after
 
@@ -28,10 +29,11 @@ def client_of(served: Served) -> OpenAI:
     """A client that never repeats a request by itself: what may be repeated is decided here.
 
     Raises:
-        EndpointError: the key's variable is not set.
+        EndpointError: the key's variable is not set, or the environment names a proxy that cannot be used.
     """
     from openai import OpenAI
 
+    check_proxy(served)
     key = read_key(served.key_variable)
     return OpenAI(api_key=key, base_url=served.api.base_url if served.api else None, max_retries=0, timeout=120)
 

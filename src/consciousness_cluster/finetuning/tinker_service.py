@@ -9,6 +9,7 @@ from typing import Any
 
 from ..config.api_keys import read_key
 from ..config.model_config import Served
+from ..config.proxies import check_proxy
 from ..core.errors import EndpointError, TrainingError, nearest
 
 SAMPLER = "/oai/api/v1"
@@ -42,6 +43,7 @@ def open_service(served: Served) -> Service:
         raise EndpointError(
             "fine-tuning at Tinker needs a package that is not installed: pip install -r envs/tinker.txt"
         ) from None
+    check_proxy(served)
     key = read_key(served.key_variable)
     url = served.api.base_url if served.api else None
     where = {"base_url": url.rstrip("/").removesuffix(SAMPLER) if url else None, "api_key": key}

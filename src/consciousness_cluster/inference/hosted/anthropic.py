@@ -35,7 +35,7 @@ CLOCKS_APART = 600.0  # seconds between the provider's clock and ours
 class Anthropic(Provider):
     """Messages, and batches of them."""
 
-    path, usual_url, tags = "/v1/messages", "https://api.anthropic.com", False
+    path, tags = "/v1/messages", False
     batch_limit = 10_000  # 100,000 and 256 MB are allowed
 
     def __init__(self, served: Served, name: str | None = None) -> None:

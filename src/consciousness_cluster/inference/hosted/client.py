@@ -52,7 +52,6 @@ class Provider(ABC):
     """
 
     path: str
-    usual_url: str
     tags: bool
     """Whether a batch can carry a tag by which it is found again."""
 
@@ -88,7 +87,7 @@ class Provider(ABC):
             EndpointError: the key is not in the environment, or the environment names a proxy that cannot be used.
         """
         quiet_clients()
-        check_proxy(self.base_url or self.usual_url)
+        check_proxy(self.served)
         self.key = read_key(self.served.key_variable)
         return self._client()
 

@@ -28,7 +28,7 @@ LISTED_DAYS = 30  # how long a batch's results are kept
 class OpenAI(Provider):
     """Chat completions, and OpenAI's batches of them."""
 
-    path, usual_url, tags = "/chat/completions", "https://api.openai.com/v1", True
+    path, tags = "/chat/completions", True
     batch_limit = 10_000  # 50,000 and 200 MB are allowed; smaller ones end sooner and fit into memory
 
     def _client(self) -> Any:
