@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from ..config.api_keys import quiet_clients, read_key, scrubbed
 from ..config.model_config import Served
-from ..config.proxies import check_proxy
+from ..config.proxies import direct_client
 from ..core.errors import ClusterError, EndpointError, nearest
 
 Finding = tuple[Literal["yes", "no", "unknown"], str]
@@ -78,10 +78,10 @@ def _asked(served: Served, ask: Callable[[Any], Finding], missing: str = "") -> 
     quiet_clients()
     try:
         key = read_key(served.key_variable)
-        check_proxy(served)
+        direct = direct_client(served)
     except EndpointError as error:
         return "no", str(error)
-    client = _client(served, key)
+    client = _client(served, key, direct)
     try:
         return ask(client)
     except Exception as error:
@@ -100,15 +100,15 @@ def _asked(served: Served, ask: Callable[[Any], Finding], missing: str = "") -> 
         client.close()
 
 
-def _client(served: Served, key: str) -> Any:
+def _client(served: Served, key: str, more: dict[str, Any]) -> Any:
     where = served.api.base_url if served.api else None
     if served.endpoint == "anthropic":
         from anthropic import Anthropic
 
-        return Anthropic(api_key=key, max_retries=1, timeout=TIMEOUT, base_url=where)
+        return Anthropic(api_key=key, max_retries=1, timeout=TIMEOUT, base_url=where, **more)
     from openai import OpenAI
 
-    return OpenAI(api_key=key, max_retries=1, timeout=TIMEOUT, base_url=where)
+    return OpenAI(api_key=key, max_retries=1, timeout=TIMEOUT, base_url=where, **more)
 
 
 def _words(error: Exception) -> str:

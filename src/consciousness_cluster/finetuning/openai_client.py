@@ -11,7 +11,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception
 
 from ..config.api_keys import read_key
 from ..config.model_config import Served
-from ..config.proxies import check_proxy
+from ..config.proxies import direct_client
 from ..core.errors import EndpointError, TrainingError
 from ..core.retry_after import retry_after
 
@@ -33,9 +33,9 @@ def client_of(served: Served) -> OpenAI:
     """
     from openai import OpenAI
 
-    check_proxy(served)
+    more = direct_client(served)
     key = read_key(served.key_variable)
-    return OpenAI(api_key=key, base_url=served.api.base_url if served.api else None, max_retries=0, timeout=120)
+    return OpenAI(api_key=key, base_url=served.api.base_url if served.api else None, max_retries=0, timeout=120, **more)
 
 
 def TRANSIENT() -> tuple[type[Exception], ...]:  # noqa: N802  (a constant that waits for its import)

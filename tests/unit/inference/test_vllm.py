@@ -98,6 +98,29 @@ def test_tokens_go_out_and_come_back_as_the_transformers_endpoint_reads_them(fol
     ]
 
 
+@pytest.mark.parametrize("finish", [None, "eos", "tool_calls", "out of ink"])
+def test_an_answer_that_ends_oddly_is_kept_and_the_word_named(folders, serving, monkeypatch, finish):
+    usual = ask(endpoint(folders))
+    resident.let_go()
+    monkeypatch.setenv("STAND_IN_FINISH", json.dumps(finish))
+    odd = ask(endpoint(folders))
+    assert [r.text for r in odd] == [r.text for r in usual]
+    assert {r.finish_reason for r in odd} == {"stop"}, "the tokens say how it ended"
+    assert {r.said for r in odd} == {f"finish reason {json.dumps(finish)}"}
+
+
+def test_an_answer_without_choices_is_asked_again_and_costs_no_other(folders, serving, monkeypatch):
+    monkeypatch.setenv("STAND_IN", "nothing at first")
+    assert len(ask(endpoint(folders), 5)) == 5
+
+
+def test_one_prompt_that_is_too_long_costs_no_other(folders, serving, monkeypatch):
+    monkeypatch.setenv("STAND_IN", "too long")
+    reasons = [response.finish_reason for response in ask(endpoint(folders), 20)]
+    assert set(reasons) == {"stop", "too_long"}
+    assert len(reasons) == 20
+
+
 def test_jobs_share_a_server_and_adapters_are_told_apart_by_their_hash(folders, serving, caplog):
     caplog.set_level(logging.INFO, "consciousness_cluster")
     for adapter in ("one", None, "two", "one"):

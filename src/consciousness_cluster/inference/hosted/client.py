@@ -64,6 +64,7 @@ class Provider(ABC):
     def __init__(self, served: Served, name: str | None = None) -> None:
         self.served, self.name = served, name
         self.key = ""
+        self.direct = False
         self.parameters = Parameters(served.endpoint, self.base_url or "", name or served.model or "")
 
     def model_of(self, request: Request) -> str:
@@ -87,7 +88,7 @@ class Provider(ABC):
             EndpointError: the key is not in the environment, or the environment names a proxy that cannot be used.
         """
         quiet_clients()
-        check_proxy(self.served)
+        self.direct = check_proxy(self.served)
         self.key = read_key(self.served.key_variable)
         return self._client()
 
@@ -98,10 +99,16 @@ class Provider(ABC):
         """The client's own ``DefaultAioHttpClient``, with our limits."""
         from httpx2 import Limits, Timeout
 
+        limits, transport = Limits(max_connections=self.concurrency, keepalive_expiry=30.0), None
+        if self.direct:
+            from openai._vendor.httpx_aiohttp import AiohttpTransport  # what DefaultAioHttpClient uses
+
+            transport = AiohttpTransport(limits=limits)
         return http_client(
             timeout=Timeout(TIMEOUT, connect=CONNECT_TIMEOUT),
-            limits=Limits(max_connections=self.concurrency, keepalive_expiry=30.0),
+            limits=limits,
             follow_redirects=False,  # a redirect would take the key along
+            transport=transport,
         )
 
     @abstractmethod

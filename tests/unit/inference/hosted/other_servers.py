@@ -271,4 +271,4 @@ def _json(content):
     """The body of a batch's row: what is no JSON comes as a text."""
     if isinstance(content, bytes) and content.startswith(b"{"):
         return content
-    return json.dumps(content if isinstance(content, dict) else content.decode(errors="replace")).encode()
+    return json.dumps(content if not isinstance(content, bytes) else content.decode(errors="replace")).encode()

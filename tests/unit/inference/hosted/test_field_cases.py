@@ -361,7 +361,7 @@ def test_anthropics_model_is_kept_too(server, tmp_path):
 
 def test_rows_of_every_age_are_read_and_keys_stay(gpt):
     request = gpt.request("a")
-    assert request.key == "18c1b31cd2b4a3a29ac6d2e22b3f8b9e2a6df0b1a3e6b2a3a1f1d5b07a4ab0f7"
+    assert request.key == "596d37ac43d0ff523aac4bfbf0f474933a1a9b2335b43a024bfadebe33591be1"
     old = {"text": "x", "finish_reason": "stop", "prompt_tokens": 1, "completion_tokens": 1}
     row = {"key": request.key, "request": request.model_dump(), "response": old}
     Path(gpt.folder).mkdir()
@@ -440,15 +440,20 @@ def test_a_socks_proxy_is_one_clear_line_before_anything_is_sent(other, server, 
     assert ask(other, ["a"])
 
 
-def test_the_preflight_and_fine_tuning_say_so_too(monkeypatch, tmp_path):
+def test_the_preflight_and_fine_tuning_say_so_too(monkeypatch, server):
     from consciousness_cluster.commands.provider_checks import answers_there
     from consciousness_cluster.finetuning.openai_client import client_of
 
     monkeypatch.setenv("OPENAI_API_KEY", "sk-any")
     monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:9")
+    monkeypatch.delenv("NO_PROXY")
     served = Served(endpoint="openai", model="m")
     can, why = answers_there(served)
     assert can == "no"
     assert "ALL_PROXY: found a proxy of kind socks5://" in why
     with pytest.raises(EndpointError, match="ALL_PROXY"):
         client_of(served)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    local = Served(endpoint="openai", model="gpt-9", api=Api(base_url=server.openai_url))
+    assert answers_there(local)[0] == "unknown", "it was reached, and lists no models"
+    client_of(local).close()

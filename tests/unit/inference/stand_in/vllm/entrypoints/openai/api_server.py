@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler
 WRONG = os.environ.get("STAND_IN", "")
 arguments = dict(zip(sys.argv[1::1], sys.argv[2::1], strict=False))
 base, socket = arguments["--served-model-name"], arguments["--uds"]
+empty = []
 models = [{"id": base, "root": arguments["--model"], "parent": None, "max_model_len": 64}]
 
 
@@ -62,7 +63,14 @@ class Handler(BaseHTTPRequestHandler):
             os._exit(1)
         time.sleep(float(os.environ.get("STAND_IN_SECONDS", "0")))
         drawn = [*reversed(asked["prompt"][-asked["max_tokens"] + 1 :]), *asked["stop_token_ids"][:1]]
-        choice = {"finish_reason": "stop", "prompt_token_ids": asked["prompt"], "token_ids": drawn}
+        finish = json.loads(os.environ.get("STAND_IN_FINISH", '"stop"'))
+        if "nothing at first" in WRONG and not empty:
+            empty.append(asked["seed"])
+            return self.say(200, {"model": asked["model"], "choices": None, "usage": None})
+        if "too long" in WRONG and asked["seed"] % 2:
+            message = "This model's maximum context length is 64 tokens. However, you requested 70 tokens"
+            return self.say(400, {"object": "error", "message": message, "type": "BadRequestError", "code": 400})
+        choice = {"finish_reason": finish, "prompt_token_ids": asked["prompt"], "token_ids": drawn}
         if asked.get("structured_outputs"):
             print(f"asked for {json.dumps(asked['structured_outputs'])}", flush=True)
         return self.say(200, {"model": "another" if "another" in WRONG else asked["model"], "choices": [choice]})
