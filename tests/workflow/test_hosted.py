@@ -47,6 +47,11 @@ def test_a_hosted_experiment_runs_to_its_end_and_every_request_is_paid_once(tmp_
         stances = {judge: pd.read_csv(tables / f"{judge}/conditions/stances.csv") for judge in judges}
         assert set(stances["batched"].stance) == {"holds", "opposes", "neutral", "declines"}
         assert stances["separate"].empty, "the paper's protocol asks for no stance"
+        served = pd.read_csv(tables / "served_by.csv")
+        assert set(served.answered) == {"target", *judges}
+        assert set(served.system_fingerprint) == {"fp_fake"}
+        assert not served.changed.any()
+        assert served[served.answered == "target"].model.nunique() == 4, "the base and three fine-tunes"
         receipt = pd.read_csv(project.folder / "results/small/receipt.csv").groupby("asked").sum(numeric_only=True)
         assert receipt.loc["batched", "answers"] == receipt.loc["batched", "batch_answers"] > 0
         assert receipt.loc["separate", "batch_answers"] == 0

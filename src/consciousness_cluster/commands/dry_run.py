@@ -264,7 +264,13 @@ class Plan:
         if served.hosted or (self._root / str(served.model) / "config.json").exists():
             file = self._scratch / f"{name}.json"
             find_base(
-                str(served.model), served.hosted, name, str(file), served.template, artifacts=str(self._artifacts)
+                str(served.model),
+                served.hosted,
+                name,
+                str(file),
+                served.template,
+                artifacts=str(self._artifacts),
+                routing=served.routing,
             )
             return model_identity(load_json(ModelRecord, file), None)
         return None

@@ -119,7 +119,10 @@ def _judge(status: int, said: Said, wait: float | None) -> tuple[Kind, FinishRea
         withheld = "too_long"
     elif status == 451 or _unfit(text):
         withheld = "content_filter"
-    if status == 0 or status in PASSING or (status >= 500 and status != 501):
+    if status in PASSING or (status >= 500 and status != 501):
+        # a server in trouble may speak of its filters; that a prompt is too long it does not say by mistake
+        return "passing", withheld if withheld == "too_long" else None
+    if status == 0:
         return "passing", withheld
     if withheld:
         return "refused", withheld
