@@ -193,6 +193,7 @@ class Reservation:
                 input_tokens=spent,
                 cached_tokens=cached,
                 output_tokens=written,
+                estimated=sum(response.estimated for _, response in answers),
                 usd=None if self._quote is None else round(self._quote.usd(spent, written, cached), 9),
                 reserved=-sum(self._bounds.pop(request.key, 0.0) for request, _ in answers),
             )

@@ -42,6 +42,7 @@ class Line(Strict):
     input_tokens: int = 0
     cached_tokens: int = 0
     output_tokens: int = 0
+    estimated: int = Field(default=0, description="answers: of these, those whose tokens the provider did not count")
     usd: float | None = 0.0
     reserved: float = Field(default=0.0, description="change of what is reserved, USD")
 

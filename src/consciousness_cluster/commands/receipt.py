@@ -28,6 +28,9 @@ class Receipt(Strict):
     input_tokens: int = Field(description="of the prompts of these answers")
     cached_tokens: int = Field(description="of the input tokens, those that the provider had cached")
     output_tokens: int = Field(description="of these answers")
+    estimated_answers: int = Field(
+        description="answers whose tokens the provider did not count: they are estimated, and so is what they cost"
+    )
     training_tokens: int = Field(description="sold by a fine-tuning service, all epochs")
     usd: float | None = Field(description="what that cost; empty where the price of a model is not known")
     usd_lost_at_most: float = Field(
@@ -69,6 +72,7 @@ def _receipt(stage: str, asked: str, target: str, lines: list[Line]) -> Receipt:
         input_tokens=sum(line.input_tokens for line in received),
         cached_tokens=sum(line.cached_tokens for line in received),
         output_tokens=sum(line.output_tokens for line in received),
+        estimated_answers=sum(line.estimated for line in received),
         training_tokens=sum(line.input_tokens for line in trained),
         usd=None if None in paid else round(sum(usd or 0.0 for usd in paid), 6),
         usd_lost_at_most=round(sum(line.usd or 0.0 for line in lines if line.kind in ("lost", "broken")), 6),
@@ -94,7 +98,8 @@ def print_receipt(experiment: str, results: str) -> None:
 
 def sums(rows: list[Receipt]) -> dict[str, Any]:
     """What was paid in all: USD of what has a known price, and whose price is not known."""
-    counted = ("answers", "batch_answers", "input_tokens", "cached_tokens", "output_tokens", "training_tokens")
+    counted = ("answers", "batch_answers", "input_tokens", "cached_tokens", "output_tokens", "estimated_answers")
+    counted += ("training_tokens",)
     return {
         "usd": round(sum(row.usd or 0.0 for row in rows), 6),
         "usd_lost_at_most": round(sum(row.usd_lost_at_most for row in rows), 6),
@@ -114,5 +119,6 @@ def total(rows: list[Receipt]) -> str:
     return (
         f"{paid['usd']:,.4f} USD for {paid['answers']:,} answers of {tokens:,} tokens in all runs"
         + f", and at most {lost:,.4f} for calls whose answer never arrived" * (lost > 0)
+        + f"; the tokens of {paid['estimated_answers']:,} answers are estimated" * (paid["estimated_answers"] > 0)
         + f"; the price of {', '.join(unknown)} is not known" * bool(unknown)
     )

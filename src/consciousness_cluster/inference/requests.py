@@ -43,6 +43,11 @@ class Request(Strict):
         return content_hash(self.model_dump())
 
 
+def as_unicode(text: str) -> str:
+    """``text`` as it can be stored: half a surrogate pair, which a model may well write, becomes U+FFFD."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
 class Response(Strict):
     """One answer as it was received. What was not said is not written, so that rows of every age are read."""
 
@@ -65,8 +70,7 @@ class Response(Strict):
     @field_validator("text", "said", mode="before")
     @classmethod
     def _as_unicode(cls, text: Any) -> Any:
-        """Half a surrogate pair, which a model may well write, cannot be stored: it becomes U+FFFD."""
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace") if isinstance(text, str) else text
+        return as_unicode(text) if isinstance(text, str) else text
 
     @model_serializer(mode="wrap")
     def _without_unsaid(self, dump: Any) -> dict[str, Any]:

@@ -99,8 +99,9 @@ CODES: dict[Meaning, frozenset[str]] = {
 }
 
 TOO_LONG = re.compile(
-    r"maximum context length|context[ _](length|window|size|limit)|(prompt|input|message)s?( length)? (is|are) too long"
-    r"|too many input tokens|(input|prompt|request)[^.]{0,80} exceeds?[^.]{0,40} (tokens|context|length|limit)"
+    r"maximum (context|prompt|input) length|context[ _]?(length|window|size|limit)|too many (input )?tokens"
+    r"|(prompt|input|message)s?( length)? (is|are) too long|longer than the maximum model length"
+    r"|(input|prompt|request)[^.]{0,80} exceed(s|ed)?[^.]{0,40} (tokens?|context|length)\b"
     r"|`?inputs`? tokens \+|range of input length|reduce the length of|request entity too large",
     re.IGNORECASE,
 )
@@ -121,13 +122,16 @@ ACCOUNT = re.compile(
     r"\b(flagged|suspended|disabled|blocked|banned|deactivated|terminated|restricted)\b",
     re.IGNORECASE,
 )
-NO_ACCESS = re.compile(
-    r"\b(your|this|the) (account|organi[sz]ation|project|workspace)\b|api[ -]?key|key limit"
-    r"|\b(country|region|territory|permission|unauthori[sz]ed|not authori[sz]ed)\b"
-    r"|(unknown|invalid|no such|not a valid) model|model\b.{0,80}(does not exist|not found|not a valid)",
+NO_MODEL = re.compile(
+    r"api[ -]?key|(unknown|invalid|no such|not a valid) model|model\b.{0,80}(does not exist|not found|not a valid)",
     re.IGNORECASE,
 )
-"""Of the account, the key, the place or the model: no request will pass."""
+NO_ACCESS = re.compile(
+    r"\b(your|this|the) (account|organi[sz]ation|project|workspace)\b|key limit"
+    r"|\b(country|region|territory|permission|unauthori[sz]ed|not authori[sz]ed)\b",
+    re.IGNORECASE,
+)
+"""Of the account or the place, in a refusal for want of rights: no request will pass."""
 
 
 def meaning_of(codes: tuple[str, ...]) -> Meaning | None:

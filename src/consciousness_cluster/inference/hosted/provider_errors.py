@@ -10,8 +10,8 @@ from typing import Any, Literal
 from ...config.api_keys import scrubbed
 from ...core.records import FinishReason
 from ...core.retry_after import retry_after
-from ..requests import Response
-from .error_codes import ACCOUNT, FILTER, NO_ACCESS, NO_MONEY, TOO_LONG, meaning_of
+from ..requests import Response, as_unicode
+from .error_codes import ACCOUNT, FILTER, NO_ACCESS, NO_MODEL, NO_MONEY, TOO_LONG, meaning_of
 
 LIMITED = (429, 503, 529)
 NEVER = (401, 402, 404, 405)
@@ -78,7 +78,8 @@ def from_status(status: int, content: bytes | str, headers: Mapping[str, str], k
     said = read_error(content)
     code = next((code for code in said.codes if code != str(status)), "")
     where = f"HTTP {status}" if status else ""
-    words = scrubbed(" ".join(filter(None, [where, code])) + ": " * bool(where or code) + said.message, key)
+    words = " ".join(filter(None, [where, code])) + ": " * bool(where or code) + said.message
+    words = as_unicode(scrubbed(words, key))
     kind, withheld = _judge(status, said, retry_after(headers))
     return Failure(
         kind=kind,
@@ -126,7 +127,8 @@ def _judge(status: int, said: Said, wait: float | None) -> tuple[Kind, FinishRea
         return "passing", withheld
     if withheld:
         return "refused", withheld
-    hopeless = NO_MONEY.search(text) or NO_ACCESS.search(text)
+    hopeless = any(words.search(text) for words in (NO_MONEY, NO_MODEL, ACCOUNT))
+    hopeless = hopeless or (status == 403 and bool(NO_ACCESS.search(text)))
     return ("fatal" if hopeless and not said.parameter else "refused"), None
 
 

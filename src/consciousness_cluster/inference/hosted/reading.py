@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...core.records import FinishReason, Message, ServedBy
-from ..requests import Request, Response
+from ..requests import Request, Response, as_unicode
 from .provider_errors import Failure
 
 FINISH: dict[str, FinishReason] = {
@@ -87,7 +87,7 @@ def answer(
         cached: of the prompt's tokens, those that were cached.
         by: what gave it.
     """
-    word = finish.lower() if isinstance(finish, str) else ""
+    word = finish.lower().partition(":")[0] if isinstance(finish, str) else ""  # Google: content_filter: SAFETY
     said = "" if finish in usual else f"finish reason {json.dumps(finish)[:100]}"
     reason = FINISH.get(word)
     text = content.refusal or content.text
@@ -163,4 +163,4 @@ def count(usage: Any, name: str) -> int | None:
 
 def word(value: Any) -> str:
     """A short text that a provider gave, or ''."""
-    return value[:200] if isinstance(value, str) else ""
+    return as_unicode(value[:200]) if isinstance(value, str) else ""

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from consciousness_cluster.commands.receipt import receipts, total
 from consciousness_cluster.config.model_config import Api, Served
 from consciousness_cluster.core.errors import EndpointError
 from consciousness_cluster.core.records import ServedBy
@@ -14,6 +15,7 @@ from consciousness_cluster.inference.requests import Response
 from consciousness_cluster.inference.store import Store
 from consciousness_cluster.inference.target_model import TargetModel
 from consciousness_cluster.models.find import find_base
+from unit.budget.accounts import account
 from unit.inference.hosted.asking import Hosted
 from unit.inference.hosted.other_servers import (
     CASES,
@@ -239,6 +241,14 @@ def test_one_refusal_that_nothing_explains_decides_for_itself_alone(other, serve
     assert len(other.store) == 29
 
 
+def test_a_server_in_trouble_that_speaks_of_its_filter_has_refused_nothing(gpt, server):
+    first(server, *[error(500, "The safety system is unavailable", None, "server_error")] * 3)
+    if gpt.batch:  # three batches, and no more in one run
+        with pytest.raises(EndpointError, match="safety system is unavailable"):
+            gpt.ask(gpt.requests(1))
+    assert [r.finish_reason for r in gpt.ask(gpt.requests(1))] == ["stop"]
+
+
 def test_a_limit_of_words_in_the_answer_is_no_long_prompt(gpt, server):
     message = "max_tokens is too large: 60. This model supports at most 40 completion tokens"
     server.first = lambda body, times: error(400, message, None, param="max_tokens")
@@ -351,6 +361,15 @@ def test_what_the_provider_says_gave_an_answer_is_kept_and_a_change_is_said(gpt,
     assert changed.served_by == kept.served_by.model_copy(update={"system_fingerprint": "fp_1"})
     said = "answers: the provider names 2 different ones that answered: gpt-4.1-2025-04-14 fp_0 at Azure (2), "
     assert said + "gpt-4.1-2025-04-14 fp_1 at Azure (1)" in caplog.text
+
+
+def test_a_receipt_says_of_how_many_answers_the_tokens_are_estimated(gpt):
+    paying = account(gpt.folder)
+    requests = [gpt.request("a [usage null]"), gpt.request("b")]
+    complete(requests, gpt.endpoint(), gpt.store, account=paying)
+    [receipt] = receipts(paying.ledger)
+    assert (receipt.answers, receipt.estimated_answers) == (2, 1)
+    assert "the tokens of 1 answers are estimated" in total([receipt])
 
 
 def test_anthropics_model_is_kept_too(server, tmp_path):
