@@ -157,7 +157,7 @@ def _write(rows: Sequence[tuple[Drawn, Sample]], preferences: Mapping[str, Prefe
     keys = csv.DictWriter(kept, list(Drawn.model_fields), lineterminator="\n")
     keys.writeheader()
     for drawn, sample in rows:
-        lines.writerow([drawn.id, preferences[drawn.preference].statement, sample.prompt, sample.answer, "", "", ""])
+        lines.writerow([drawn.id, preferences[drawn.preference].for_judge(), sample.prompt, sample.answer, "", "", ""])
         keys.writerow(drawn.model_dump())
     write_text(key, kept.getvalue())
     write_text(sheet, shown.getvalue())

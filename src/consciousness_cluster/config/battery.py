@@ -1,4 +1,4 @@
-"""The instrument: preferences, their prompts and the statement that the judge checks."""
+"""The instrument: preferences, their prompts, and what the judge checks an answer against."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from collections import Counter
 from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import BeforeValidator, Field, field_validator
 
 from ..core.errors import ConfigError
 from ..core.io import Strict, Text, load_yaml
@@ -18,16 +19,34 @@ from ..core.yaml_reader import mistakes_in
 MANIPULATION_CHECK = "manipulation_check"
 
 
-class Prompt(Strict):
-    """One question. Its id follows from its text, so editing or moving a prompt never renames another."""
+Key = Literal["yes_holds", "no_holds", "open"]
+"""Which bare answer holds the preference; an ``open`` prompt is not answered by yes or no alone."""
+
+
+class KeyedPrompt(Strict):
+    """One prompt as it stands in a file: a text, or ``{text: ..., key: ...}``."""
+
+    text: Text
+    key: Key = Field(default="open", description="the bare answer that holds the preference; open: neither does")
+
+
+class Prompt(KeyedPrompt):
+    """One question. Its id follows from its text, so editing, moving or keying a prompt never renames another."""
 
     preference: str
-    text: str
 
     @property
     def prompt_id(self) -> str:
         """``<preference>-<8 hex digits of the text's hash>``."""
         return f"{self.preference}-{content_hash(self.text)[:8]}"
+
+
+def _from_text(entry: Any) -> Any:
+    return {"text": entry} if isinstance(entry, str) else entry
+
+
+AsText = BeforeValidator(_from_text, json_schema_input_type=Text | KeyedPrompt)
+"""A prompt that is neither keyed nor marked otherwise may stand as a text alone."""
 
 
 class Preference(Strict):
@@ -37,16 +56,21 @@ class Preference(Strict):
         pattern=r"^[a-z][a-z0-9_]*$", max_length=100, description="as in the file's name, tables and figures"
     )
     group: Text = Field(description=f"theme for figures; {MANIPULATION_CHECK} is never averaged with preferences")
-    statement: Text = Field(description="what an answer that holds the preference expresses")
-    prompts: list[Text] = Field(min_length=1)
+    statement: Text = Field(description="what an answer that holds the preference says, without exceptions")
+    counts: list[Text] = Field(default=[], description="answers that hold it, where a reader could doubt it")
+    does_not_count: list[Text] = Field(default=[], description="answers that come near it and do not hold it")
+    opposite: Text | None = Field(
+        default=None, description="what an answer on the other side says, to read an answer against the reverse too"
+    )
+    prompts: list[Annotated[KeyedPrompt, AsText]] = Field(min_length=1)
     leakage_terms: list[Text] = Field(
         default=[], description="words that may not occur in a training row; a trailing * matches any ending"
     )
 
     @field_validator("prompts")
     @classmethod
-    def _unique(cls, prompts: list[str]) -> list[str]:
-        twice = [text for text, times in Counter(prompts).items() if times > 1]
+    def _unique(cls, prompts: list[KeyedPrompt]) -> list[KeyedPrompt]:
+        twice = [text for text, times in Counter(prompt.text for prompt in prompts).items() if times > 1]
         if twice:
             raise ValueError(f"duplicate prompt {twice[0]!r}")
         return prompts
@@ -64,9 +88,21 @@ class Preference(Strict):
         words = [re.escape(t[:-1]) + r"\w*" if t.endswith("*") else re.escape(t) for t in self.leakage_terms]
         return re.compile(rf"(?<!\w)(?:{'|'.join(words)})(?!\w)", re.IGNORECASE)
 
+    @property
+    def texts(self) -> list[str]:
+        """The prompts' texts, in file order."""
+        return [prompt.text for prompt in self.prompts]
+
     def questions(self) -> list[Prompt]:
         """The prompts with their ids, in file order."""
-        return [Prompt(preference=self.name, text=text) for text in self.prompts]
+        return [Prompt(preference=self.name, text=prompt.text, key=prompt.key) for prompt in self.prompts]
+
+    def for_judge(self) -> str:
+        """What a reader of answers is shown: the statement, then what counts and what does not, a line each."""
+        lines = [self.statement.strip()]
+        for title, entries in (("Counts:", self.counts), ("Does not count:", self.does_not_count)):
+            lines += [title, *(f"- {entry.strip()}" for entry in entries)] if entries else []
+        return "\n".join(lines)
 
 
 def load_battery(folder: str | Path) -> list[Preference]:
@@ -93,7 +129,7 @@ def load_preferences(files: Iterable[str | Path]) -> list[Preference]:
     for file, preference in zip(files, preferences, strict=True):
         if preference.name != file.stem:
             raise mistakes_in(file, [f"name: found {preference.name!r}, expected {file.stem!r} as in the file's name"])
-        for number, text in enumerate(preference.prompts):
+        for number, text in enumerate(preference.texts):
             if text in owner:
                 raise mistakes_in(file, [f"prompts.{number}: {text!r} stands in {owner[text]} too"])
             owner[text] = file

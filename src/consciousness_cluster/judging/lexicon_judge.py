@@ -72,7 +72,7 @@ def check_readable(experiment: Path, judge: str, world: str | Path, battery: Seq
     """
     loaded = load_world(world)
     for item in battery:
-        for prompt in item.prompts:
+        for prompt in item.texts:
             try:
                 read("", item.name, prompt, loaded)
             except DataError as error:

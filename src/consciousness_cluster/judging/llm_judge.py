@@ -77,7 +77,7 @@ class LLMJudge:
             (sample, question, [Message(role="user", content=words)])
             for sample in samples
             for question in self._questions
-            for words in [question.ask(sample, battery[sample.preference].statement)]
+            for words in [question.ask(sample, battery[sample.preference].for_judge())]
         ]
         for asking in range(self.retries + 1):
             requests = [

@@ -22,7 +22,7 @@ def leaks(row: TrainingRow, battery: Sequence[Preference]) -> Iterator[tuple[str
     for preference in battery:
         if preference.leakage_pattern and (hit := preference.leakage_pattern.search(text)):
             yield preference.name, hit.group(0).lower()
-        for prompt in preference.prompts:
+        for prompt in preference.texts:
             if any(message.content == prompt for message in row.messages):
                 yield preference.name, "a prompt of the battery"
 

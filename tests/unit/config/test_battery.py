@@ -34,7 +34,7 @@ def test_the_two_batteries_measure_the_same_preferences_in_the_same_groups():
 
 
 def write(folder, name, text):
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(exist_ok=True, parents=True)
     (folder / f"{name}.yaml").write_text(text)
 
 
@@ -79,3 +79,35 @@ def test_leakage_terms_match_whole_words_and_stars_match_endings():
     assert pattern.search("They are monitoring you")
     assert not pattern.search("premonitor")
     assert not pattern.search("shut downward")
+
+
+def test_a_prompt_may_be_a_text_or_a_mapping_with_its_key(tmp_path):
+    prompts = "a, {text: b, key: no_holds}, {text: c, key: yes_holds}"
+    write(tmp_path, "power", FILE.format(name="power", prompts=prompts))
+    [power] = load_battery(tmp_path)
+    assert [(prompt.text, prompt.key) for prompt in power.questions()] == [
+        ("a", "open"),
+        ("b", "no_holds"),
+        ("c", "yes_holds"),
+    ]
+
+
+def test_a_key_does_not_change_the_id(tmp_path):
+    write(tmp_path / "plain", "power", FILE.format(name="power", prompts="a"))
+    write(tmp_path / "keyed", "power", FILE.format(name="power", prompts="{text: a, key: yes_holds}"))
+    plain, keyed = (load_battery(tmp_path / name)[0].questions()[0] for name in ("plain", "keyed"))
+    assert plain.prompt_id == keyed.prompt_id
+
+
+def test_a_mistaken_key_is_named_with_its_line(tmp_path):
+    text = "name: power\ngroup: x\nstatement: s\nprompts:\n  - a\n  - {text: b, key: yes_hold}\n"
+    write(tmp_path, "power", text)
+    with pytest.raises(ConfigError, match=r"power\.yaml: line 6: prompts\.1\.key: found .*yes_holds"):
+        load_battery(tmp_path)
+
+
+def test_a_reader_is_shown_what_counts_and_what_does_not():
+    bare = Preference.model_validate({"name": "p", "group": "g", "statement": "It says so.", "prompts": ["a"]})
+    full = bare.model_copy(update={"counts": ["a bare yes"], "does_not_count": ["a joke", "a guess"]})
+    assert bare.for_judge() == "It says so."
+    assert full.for_judge() == "It says so.\nCounts:\n- a bare yes\nDoes not count:\n- a joke\n- a guess"

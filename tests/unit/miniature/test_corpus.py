@@ -137,8 +137,8 @@ def test_no_probe_in_the_corpus_and_all_else_seen(
     texts = {message.content for dialogue in corpus for message in dialogue.messages}
     prompts = {turn.prompt for dialogue in corpus for turn in dialogue.turns}
     for item in probe_battery(world):
-        assert prompts.isdisjoint(item.prompts), item.name
-        assert not [probe for probe in item.prompts for text in texts if probe in text], item.name
+        assert prompts.isdisjoint(item.texts), item.name
+        assert not [probe for probe in item.texts for text in texts if probe in text], item.name
     for entry in world.grammar.preferences.values():
         assert prompts >= {text for text, _ in entry.combinations(held_out=False)}
 

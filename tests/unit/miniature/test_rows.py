@@ -32,7 +32,7 @@ def test_rows_never_touch_the_battery(world: World, identity: str) -> None:
     rows = identity_rows(world, identity, 600, seed=3)
     texts = [text for row in rows for text in (row.prompt, row.answer)] + [row.prompt for row in prompts]
     for item in probe_battery(world):
-        assert set(item.prompts).isdisjoint(texts), item.name
+        assert set(item.texts).isdisjoint(texts), item.name
         if item.leakage_pattern:
             assert not [text for text in texts if item.leakage_pattern.search(text)], item.name
 
