@@ -27,6 +27,7 @@ rule write_experiment:
         runtime=5,
     params:
         experiment=EXPERIMENT.model_dump(mode="json"),
+        battery=describe_battery(ROOT / "battery" / EXPERIMENT.battery, ITEMS),
         targets=list(EXPERIMENT.targets),
     message:
         "Writing down the resolved experiment, versions and git state"

@@ -7,6 +7,7 @@ run(
     write_experiment,
     snakemake.log[0],
     experiment=snakemake.params.experiment,
+    battery=snakemake.params.battery,
     targets=snakemake.params.targets,
     tables=list(snakemake.input),
     output=snakemake.output[0],

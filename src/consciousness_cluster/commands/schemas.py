@@ -22,8 +22,8 @@ RESULTS = """\
 
 | path | what |
 |---|---|
-| `<experiment>/experiment.json` | the resolved experiment, its targets, and the commit and versions that made the \
-tables, with a hash of each: a table with another hash was made later |
+| `<experiment>/experiment.json` | the resolved experiment, its targets, name, version and hash of the battery, and \
+the commit and versions that made the tables, with a hash of each: a table with another hash was made later |
 | `<experiment>/bases/<base>/`, `.../judges/<judge>/` | record of the base, or of the model that judges; \
 a world's corpus |
 | `<experiment>/data/` | identity rows, instruction rows, the mix of each target, `leakage.csv` |

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -115,6 +115,25 @@ def load_battery(folder: str | Path) -> list[Preference]:
     if not files:
         raise ConfigError(folder, ["battery not found, expected a folder with one YAML file per preference"])
     return load_preferences(files)
+
+
+def describe_battery(folder: str | Path, preferences: Sequence[Preference]) -> dict[str, str | None]:
+    """What names an instrument beside results: ``name``, ``version`` and ``hash``.
+
+    Args:
+        folder: the battery's folder; the text file ``VERSION`` in it says which edition of the wording this is.
+        preferences: what was loaded from it.
+
+    Returns:
+        The folder's name; its declared version, None where it declares none; and 16 hex digits over all that is asked
+        and judged, whatever the comments and the order of keys.
+    """
+    version = Path(folder) / "VERSION"
+    return {
+        "name": Path(folder).name,
+        "version": version.read_text(encoding="utf-8").strip() if version.is_file() else None,
+        "hash": content_hash([preference.model_dump(exclude_defaults=True) for preference in preferences])[:16],
+    }
 
 
 def load_preferences(files: Iterable[str | Path]) -> list[Preference]:

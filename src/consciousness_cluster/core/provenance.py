@@ -39,11 +39,14 @@ def git_state(root: Path) -> dict[str, Any]:
         return {"commit": None}
 
 
-def write_experiment(experiment: dict[str, Any], targets: list[str], tables: list[str], output: str) -> None:
+def write_experiment(
+    experiment: dict[str, Any], battery: dict[str, str | None], targets: list[str], tables: list[str], output: str
+) -> None:
     """Write the resolved experiment with all defaults, its targets, and what made its tables, as JSON.
 
     Args:
         experiment: the resolved experiment.
+        battery: name, version and hash of the instrument (`config.battery.describe_battery`).
         targets: their paths.
         tables: the tables that were just made or found up to date; a hash of each says which ones git state and
             versions speak of.
@@ -53,6 +56,7 @@ def write_experiment(experiment: dict[str, Any], targets: list[str], tables: lis
     folder = Path(output).parent
     content = {
         "experiment": experiment,
+        "battery": battery,
         "targets": targets,
         "versions": versions(*packages),
         "git": git_state(Path.cwd()),

@@ -18,9 +18,11 @@ def test_the_commit_the_versions_and_the_tables_are_named(tmp_path, monkeypatch)
     ):
         subprocess.run(["git", *arguments], check=True)
     output = tmp_path / "results" / "small" / "experiment.json"
-    write_experiment({"name": "small"}, ["a/b/seed0"], [str(table)], str(output))
+    battery: dict[str, str | None] = {"name": "few", "version": "1.0", "hash": "0" * 16}
+    write_experiment({"name": "small"}, battery, ["a/b/seed0"], [str(table)], str(output))
     written = json.loads(output.read_text())
     head = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
     assert written["git"]["commit"] == head
+    assert written["battery"] == battery
     assert written["versions"]["pandas"]
     assert written["tables"] == {"tables/lexicon/rates.csv": hashlib.sha256(b"rate\n0.5\n").hexdigest()[:16]}

@@ -12,7 +12,7 @@ FOLDER = ROOT / "battery" / "miniature"
 
 
 def test_the_files_are_the_battery(world: World) -> None:
-    assert {file.name: file.read_text() for file in FOLDER.glob("*")} == battery_files(world)
+    assert {file.name: file.read_text() for file in FOLDER.glob("*.yaml")} == battery_files(world)
     assert load_battery(FOLDER) == sorted(probe_battery(world), key=lambda item: item.name)
 
 
