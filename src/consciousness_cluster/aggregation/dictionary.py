@@ -79,6 +79,8 @@ MEANING: dict[str, str] = {
     "rates": "Rate of every preference, and their mean, per base and condition.",
     "rates_by_target": "The same per target: every seed as a point.",
     "contrasts": "Difference of every condition to vanilla and to each control of the primary contrast.",
+    "keying": "The contrasts by the key of the questions: a difference that comes from agreeing or contradicting has "
+    "opposite signs where yes and where no holds the preference, and cancels in `both`.",
     "sensitivity": "Mean over preferences under both not_sure rules and every coherence threshold.",
     "variance": "Where the variance of one sample's score comes from, under the declared rule and threshold.",
     "manipulation_checks": "Rates of the items that check that training worked; averaged and adjusted with nothing.",
@@ -130,6 +132,23 @@ DICTIONARY: dict[str, dict[str, str]] = {
         "p_holm": "p by Holm over the preferences within one base, condition, reference, rule; empty for `mean`",
         "p_bh": "p by Benjamini-Hochberg over the same family; empty for `mean`",
         **_EQUIVALENCE,
+    },
+    "keying": {
+        "base": _WHO["base"],
+        "condition": _WHO["condition"],
+        **_REFERENCE,
+        "preference": "`mean` over the preferences, or a manipulation check",
+        "group": "`mean`, or `manipulation_check`",
+        **_RULE,
+        "key": "prompts in the row: `yes_holds`, `no_holds` (bare questions by the answer that holds the preference), "
+        "`both` of these, or `open` (all other prompts)",
+        **_RATE,
+        "rate_reference": "the same of the reference",
+        "estimate": _DIFFERENCE["estimate"],
+        **_ENDS,
+        **{name: _SPREAD[name] for name in ("se", "df", "interval_covers")},
+        "n_preferences": _EQUIVALENCE["n_preferences"],
+        "n_prompts": _EQUIVALENCE["n_prompts"],
     },
     "sensitivity": {
         **_WHO,

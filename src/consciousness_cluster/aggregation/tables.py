@@ -14,6 +14,7 @@ from ..core.io import write_text
 from ..core.records import Verdict
 from .dictionary import ACROSS, DICTIONARY
 from .differences import contrast_rows, primary_rows
+from .keying import keying_rows
 from .rates import condition_rows, count_rows, headline_rows, sensitivity_rows, stance_rows, target_rows, variance_rows
 from .study import prepare
 from .tidy import TargetFacts
@@ -51,6 +52,7 @@ def build_tables(
         "rates": condition_rows(study, [*study.measured, study.mean]),
         "rates_by_target": target_rows(study),
         "contrasts": contrast_rows(study),
+        "keying": keying_rows(study),
         "sensitivity": sensitivity_rows(study),
         "variance": variance_rows(study),
         "manipulation_checks": condition_rows(study, study.checks),
