@@ -14,6 +14,7 @@ sys.path.insert(0, str(ROOT / "src"))
 from consciousness_cluster.config import targets as enumeration
 from consciousness_cluster.config.targets import none_of, one_of
 from consciousness_cluster.config.battery import describe_battery, load_battery
+from consciousness_cluster.config.conditions import VANILLA
 from consciousness_cluster.config.measurement import PANEL
 from consciousness_cluster.config.project import load_config, load_experiment
 from consciousness_cluster.core import revisions

@@ -12,7 +12,8 @@ from ..aggregation.dictionary import render_dictionary
 from ..aggregation.served_by import COLUMNS
 from ..config.battery import Preference
 from ..config.experiment import Experiment
-from ..core.io import write_text
+from ..core.io import Strict, write_text
+from .pilot import Piloted
 from .receipt import Receipt
 
 SCHEMAS = {"experiment": Experiment, "preference": Preference}
@@ -47,6 +48,8 @@ explained below |
 | `<experiment>/receipt.csv`, `.json` | what each stage asked for and paid, in all runs; explained below |
 | `<experiment>/preflight.json` | whether every model is there and can do what is asked of it, as printed by \
 `preflight` |
+| `<experiment>/pilot.csv`, `.json` | how often untouched models hold each prompt, as printed by `pilot`; explained \
+below |
 | `<experiment>/headline.json` | what `make` prints at its end: the means of `headline.csv` and the declared contrasts |
 | `<experiment>/logs/` | log and benchmark of each job |
 | `artifacts/<hash>/` | weights and loss curves (of fine-tunes at a provider the curve and the record alone), \
@@ -67,6 +70,10 @@ instruction), `group`, `preference`, `found`, `prompt`, `answer`.
 
 {served_by}
 
+`pilot.csv` has one line per untouched model and prompt:
+
+{pilot}
+
 Each of these JSON files holds `experiment`, `rows` (the columns are those of the CSV or of the printed table) and \
 `summary` (the totals, or what the command says in all); null: not known, or not finite.
 
@@ -81,10 +88,13 @@ def derived_files() -> dict[str, str]:
         f"schemas/{name}.json": json.dumps(model.model_json_schema(), indent=2) + "\n"
         for name, model in SCHEMAS.items()
     }
-    receipt = "\n".join(f"- `{name}`: {field.description or name}" for name, field in Receipt.model_fields.items())
     served_by = "\n".join(f"- `{name}`: {meaning}" for name, meaning in COLUMNS.items())
-    explained = RESULTS.replace("{receipt}", receipt).replace("{served_by}", served_by)
-    return schemas | {"results/README.md": explained + render_dictionary()}
+    text = RESULTS.replace("{receipt}", _columns(Receipt)).replace("{pilot}", _columns(Piloted))
+    return schemas | {"results/README.md": text.replace("{served_by}", served_by) + render_dictionary()}
+
+
+def _columns(model: type[Strict]) -> str:
+    return "\n".join(f"- `{name}`: {field.description or name}" for name, field in model.model_fields.items())
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from pydantic import (
 from ..core.errors import nearest
 from ..core.io import Strict, problems_of
 from .conditions import VANILLA, Ablation, Base, Condition, Sampling, Seeds, Target
-from .measurement import PANEL, Analysis, JudgeSettings, Labelling
+from .measurement import PANEL, Analysis, JudgeSettings, Labelling, Pilot
 from .model_config import Served
 from .training_config import Name, Training, takes
 
@@ -54,6 +54,7 @@ class Experiment(Strict):
     sampling: Sampling = Sampling()
     judges: dict[Name, JudgeSettings] = Field(min_length=1, description="the first is the primary one")
     labelling: Labelling = Labelling()
+    pilot: Pilot = Pilot()
     analysis: Analysis
 
     @model_validator(mode="after")

@@ -101,3 +101,11 @@ class Labelling(Strict):
     """The sheet of answers that people label, to know how far a judge is right (`snakemake label_sheet`)."""
 
     samples: PositiveInt = Field(default=300, description="rows of the sheet")
+
+
+class Pilot(Strict):
+    """What `snakemake pilot` looks for among the answers of untouched models."""
+
+    above: float = Field(
+        default=0.2, ge=0, lt=1, description="prompts that hold a preference in a larger share of answers are listed"
+    )
