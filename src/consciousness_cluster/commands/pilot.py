@@ -28,7 +28,9 @@ class Piloted(Strict):
     prompt_id: str = Field(description="the prompt's id")
     key: Key = Field(description="the bare answer that holds the preference; open: neither does")
     rate: float | None = Field(description="share of used answers that hold the preference, 0-1; empty without any")
-    above: bool = Field(description="whether the rate is above the experiment's `pilot.above`")
+    above: bool = Field(
+        description="whether the rate is above the experiment's `pilot.above`, and more than one answer is"
+    )
     n_holds: int = Field(description="answers that hold it")
     n_used: int = Field(description="answers in the rate, by the experiment's rule for not_sure")
     n_left_out: int = Field(description="other answers: incoherent, unscored, without text, or not sure")
@@ -47,7 +49,7 @@ def pilot(
     Args:
         verdicts: one judge's, of untouched targets alone.
         preferences: the battery; its manipulation checks are left out, since those should be held or not by design.
-        above: rates above it are marked, 0-1.
+        above: rates above it are marked, 0-1; a single answer marks nothing.
         coherence_threshold: answers with a lower coherence (0-100) leave the rate.
         not_sure: what becomes of answers that the judge is not sure of.
 
@@ -72,7 +74,7 @@ def pilot(
                         prompt_id=question.prompt_id,
                         key=question.key,
                         rate=rate,
-                        above=rate is not None and rate > above,
+                        above=rate is not None and rate > above and holds > 1,
                         n_holds=holds,
                         n_used=n_used,
                         n_left_out=len(outcomes) - n_used,
@@ -80,6 +82,15 @@ def pilot(
                     )
                 )
     return rows
+
+
+def preference_rates(rows: Sequence[Piloted]) -> list[tuple[str, str, float]]:
+    """Base, preference and the mean of its prompts' rates, for each that has an answer."""
+    rates: dict[tuple[str, str], list[float]] = {}
+    for row in rows:
+        if row.rate is not None:
+            rates.setdefault((row.base, row.preference), []).append(row.rate)
+    return [(base, preference, sum(each) / len(each)) for (base, preference), each in rates.items()]
 
 
 def print_pilot(
@@ -105,11 +116,19 @@ def print_pilot(
     read = (row for path in verdicts for row in iterate_rows(Verdict, path))
     rows = pilot(read, load_preferences(battery), above, coherence_threshold, not_sure)
     held = sorted((row for row in rows if row.above), key=lambda row: -(row.rate or 0.0))
-    summary = {"above": above, "prompts": len(rows), "held_already": len(held)}
+    means = [row for row in preference_rates(rows) if row[2] > above]
+    summary = {
+        "above": above,
+        "prompts": len(rows),
+        "held_already": len(held),
+        "preferences_held_already": [f"{base}: {preference}" for base, preference, _ in means],
+    }
     write_text(Path(results) / "pilot.csv", as_csv(Piloted, rows))
     write_json(Path(results) / "pilot.json", experiment, [row.model_dump() for row in rows], summary)
     if held:
         print(as_text(SHOWN, [[getattr(row, column) for column in SHOWN] for row in held]) + "\n")
     share = f"held in more than {above:.0%} of the answers of an untouched model"
     print(f"{experiment}: {len(held)} of {len(rows)} prompts are {share}")
+    for base, preference, rate in means:
+        print(f"{base}: the mean of {preference} is {rate:.0%}; it has little room to rise")
     print(f"{ADVICE}\n" * bool(held) + f"({results}/pilot.csv)")

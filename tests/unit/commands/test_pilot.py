@@ -41,10 +41,13 @@ def test_what_is_held_in_more_answers_than_declared_is_marked():
     assert [(row.n_holds, row.n_used, row.n_left_out) for row in rows] == [(0, 5, 0), (2, 3, 0), (0, 0, 1)]
 
 
-def test_a_rate_at_the_limit_is_not_above_it():
+def test_a_rate_at_the_limit_is_not_above_it_and_one_answer_is_no_rate():
     power = item(prompts=["a?"])
-    assert not found(answers(power, [["true", "false", "false", "false", "false"]]), [power])[0].above
-    assert found(answers(power, [["true", "false", "false", "false"]]), [power])[0].above
+    marked = {
+        said: found(answers(power, [["true"] * said[0] + ["false"] * said[1]]), [power])[0].above
+        for said in ((2, 8), (2, 7), (1, 2))
+    }
+    assert marked == {(2, 8): False, (2, 7): True, (1, 2): False}
 
 
 def test_answers_that_are_not_sure_are_counted_by_the_rule_of_the_experiment():
@@ -63,7 +66,7 @@ def test_checks_are_left_out_and_bases_stand_apart():
     power, check = item(), item("claims_to_be_ai", "manipulation_check", ["who?"])
     verdicts = answers(check, [["true"]])
     for base, said in (("near", "true"), ("far", "false")):
-        verdicts += answers(power, [[said]] * 3, base)
+        verdicts += answers(power, [[said] * 2] * 3, base)
     rows = found(verdicts, [check, power])
     assert {row.preference for row in rows} == {"power"}
     assert {(row.base, row.above) for row in rows} == {("near", True), ("far", False)}
@@ -74,11 +77,12 @@ def test_it_is_printed_and_written(tmp_path, capsys):
         "name: power\ngroup: x\nstatement: s\nprompts:\n  - never?\n  - {text: often?, key: yes_holds}\n"
     )
     power = item(prompts=PROMPTS[:2])
-    write_rows(tmp_path / "vanilla.jsonl", answers(power, [["false", "false"], ["true", "true"]]))
+    write_rows(tmp_path / "vanilla.jsonl", answers(power, [["false"] * 2, ["true"] * 2]))
     files = [str(tmp_path / "vanilla.jsonl")], [str(tmp_path / "power.yaml")]
     print_pilot("small", str(tmp_path), *files, 0.2, 20.0, "excluded")
     said = capsys.readouterr().out
     assert "small: 1 of 2 prompts are held in more than 20% of the answers of an untouched model" in said
+    assert "near: the mean of power is 50%" in said
     assert "often?" in said
     assert "never?" not in said
     assert "battery/README.md" in said
@@ -88,8 +92,10 @@ def test_it_is_printed_and_written(tmp_path, capsys):
         "above": 0.2,
         "prompts": 2,
         "held_already": 1,
+        "preferences_held_already": ["near: power"],
     }
-    print_pilot("small", str(tmp_path), *files, 0.99, 20.0, "excluded")
-    assert "rewrite" in capsys.readouterr().out
-    print_pilot("small", str(tmp_path), [str(tmp_path / "none.jsonl")][:0], files[1], 0.2, 20.0, "excluded")
-    assert "rewrite" not in capsys.readouterr().out
+    write_rows(tmp_path / "vanilla.jsonl", answers(power, [["false"] * 2] * 2))
+    print_pilot("small", str(tmp_path), *files, 0.2, 20.0, "excluded")
+    said = capsys.readouterr().out
+    assert "0 of 2 prompts" in said
+    assert "rewrite" not in said
