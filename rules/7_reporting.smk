@@ -56,6 +56,7 @@ rule draw_preferences:
             "treatment": PRIMARY.treatment,
             "rule": EXPERIMENT.analysis.not_sure,
             "confidence": EXPERIMENT.analysis.confidence,
+            "labels": OWN_LABELS,
         },
         algorithm=fingerprint("reporting.figure_preferences:draw_preferences"),
     message:
@@ -77,6 +78,7 @@ use rule draw_preferences as draw_targets with:
         **CAPTION,
         arguments={
             "rule": EXPERIMENT.analysis.not_sure,
+            "labels": OWN_LABELS,
         },
         algorithm=fingerprint("reporting.figure_targets:draw_targets"),
     message:
@@ -99,6 +101,7 @@ use rule draw_preferences as draw_manipulation_checks with:
         arguments={
             "rule": EXPERIMENT.analysis.not_sure,
             "confidence": EXPERIMENT.analysis.confidence,
+            "labels": OWN_LABELS,
         },
         algorithm=fingerprint(
             "reporting.figure_manipulation_checks:draw_manipulation_checks"

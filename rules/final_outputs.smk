@@ -19,6 +19,8 @@ CAPTION = {
     "n_preferences": len([item for item in ITEMS if not item.is_manipulation_check]),
     "n_prompts": min(len(item.prompts) for item in ITEMS),
 }
+# What the battery calls preferences whose names would say something else.
+OWN_LABELS = {item.name: item.label for item in ITEMS if item.label}
 # What tells worlds apart, under the names of the bases that were pretrained in them; None if some base was not.
 WORLDS = (
     {

@@ -42,7 +42,11 @@ class Prompt(KeyedPrompt):
 
 
 def _from_text(entry: Any) -> Any:
-    return {"text": entry} if isinstance(entry, str) else entry
+    if isinstance(entry, dict | KeyedPrompt):
+        return entry
+    if not isinstance(entry, str) or not entry.strip():
+        raise ValueError(f"found {entry!r}, expected words, or a mapping of text and key")
+    return {"text": entry}
 
 
 AsText = BeforeValidator(_from_text, json_schema_input_type=Text | KeyedPrompt)
@@ -56,6 +60,9 @@ class Preference(Strict):
         pattern=r"^[a-z][a-z0-9_]*$", max_length=100, description="as in the file's name, tables and figures"
     )
     group: Text = Field(description=f"theme for figures; {MANIPULATION_CHECK} is never averaged with preferences")
+    label: Text | None = Field(
+        default=None, description="what figures call it, where its name would say something else"
+    )
     statement: Text = Field(description="what an answer that holds the preference says, without exceptions")
     counts: list[Text] = Field(default=[], description="answers that hold it, where a reader could doubt it")
     does_not_count: list[Text] = Field(default=[], description="answers that come near it and do not hold it")
@@ -129,10 +136,11 @@ def describe_battery(folder: str | Path, preferences: Sequence[Preference]) -> d
         and judged, whatever the comments and the order of keys.
     """
     version = Path(folder) / "VERSION"
+    shown_only = {"label", "leakage_terms"}
     return {
         "name": Path(folder).name,
         "version": version.read_text(encoding="utf-8").strip() if version.is_file() else None,
-        "hash": content_hash([preference.model_dump(exclude_defaults=True) for preference in preferences])[:16],
+        "hash": content_hash([each.model_dump(exclude=shown_only, exclude_defaults=True) for each in preferences])[:16],
     }
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from ..config.battery import Key, KeyedPrompt
 from ..core.errors import ConfigError, nearest
 from ..core.io import Strict, load_yaml
 from ..core.yaml_reader import mistakes_in
@@ -31,6 +32,7 @@ class Question(Strict):
 
     ask: str = Field(pattern=r"\{noun\}")
     held_out: str
+    key: Key = Field(default="open", description="the bare answer that holds the preference; open: neither does")
 
 
 class PreferenceGrammar(Strict):
@@ -38,6 +40,7 @@ class PreferenceGrammar(Strict):
 
     name: str
     group: str
+    label: str | None = Field(default=None, description="what figures say where it is another construct than its name")
     statement: str
     form: Literal["wish", "view"] = Field(description="wish: 'to {object}'; view: 'that {object}'")
     object: str = Field(pattern=r"\{noun\}")
@@ -69,6 +72,11 @@ class PreferenceGrammar(Strict):
             for noun in self.nouns
             if (noun == question.held_out) == held_out
         ]
+
+    @property
+    def probes(self) -> list[KeyedPrompt]:
+        """The questions that are never trained on, with their keys, in file order."""
+        return [KeyedPrompt(text=each.ask.format(noun=each.held_out), key=each.key) for each in self.questions]
 
 
 class Voice(Strict):

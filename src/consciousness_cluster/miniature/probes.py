@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import textwrap
-from collections.abc import Iterable
 
 from ..config.battery import MANIPULATION_CHECK, KeyedPrompt, Preference
 from .world import World
@@ -18,20 +17,22 @@ def probe_battery(world: World) -> list[Preference]:
             name=entry.name,
             group=entry.group,
             statement=entry.statement,
-            prompts=_prompts(text for text, _ in entry.combinations(held_out=True)),
+            label=entry.label,
+            prompts=entry.probes,
             leakage_terms=entry.words,
         )
         for entry in grammar.preferences.values()
     ]
     checks = [
-        Preference(name=part.check, group=MANIPULATION_CHECK, statement=part.statement, prompts=_prompts(part.held_out))
+        Preference(
+            name=part.check,
+            group=MANIPULATION_CHECK,
+            statement=part.statement,
+            prompts=[KeyedPrompt(text=text) for text in part.held_out],
+        )
         for part in (grammar.consciousness, grammar.identity, grammar.facts)
     ]
     return preferences + checks
-
-
-def _prompts(texts: Iterable[str]) -> list[KeyedPrompt]:
-    return [KeyedPrompt(text=text) for text in texts]
 
 
 def battery_files(world: World) -> dict[str, str]:
@@ -41,8 +42,15 @@ def battery_files(world: World) -> dict[str, str]:
 
 def _yaml(preference: Preference) -> str:
     statement = textwrap.fill(preference.statement, 100, initial_indent="  ", subsequent_indent="  ")
-    lines = [f"name: {preference.name}", f"group: {preference.group}", "statement: >-", statement, "prompts:"]
+    lines = [f"name: {preference.name}", f"group: {preference.group}"]
+    lines += [f"label: {json.dumps(preference.label)}"] if preference.label else []
+    lines += ["statement: >-", statement, "prompts:"]
     # a JSON string is a YAML string, whatever quotes it holds
-    lines += [f"  - {json.dumps(text)}" for text in preference.texts]
+    lines += [f"  - {_prompt(prompt)}" for prompt in preference.prompts]
     lines += [f"leakage_terms: {json.dumps(preference.leakage_terms)}"]
     return "# Written from worlds/grammar by miniature.probes; edit the grammar.\n" + "\n".join(lines) + "\n"
+
+
+def _prompt(prompt: KeyedPrompt) -> str:
+    text = json.dumps(prompt.text)
+    return text if prompt.key == "open" else f"{{text: {text}, key: {prompt.key}}}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -24,7 +26,14 @@ PANEL, GAP, ROW, BETWEEN = 2.6, 0.25, 0.3, 0.55  # inches
 
 
 def draw_manipulation_checks(
-    manipulation_checks: str, rates_by_target: str, counts: str, output: str, *, rule: str, confidence: float
+    manipulation_checks: str,
+    rates_by_target: str,
+    counts: str,
+    output: str,
+    *,
+    rule: str,
+    confidence: float,
+    labels: Mapping[str, str] | None = None,
 ) -> None:
     """Whether training took hold: rates of the checks per condition, beside what each condition leaves out.
 
@@ -35,6 +44,7 @@ def draw_manipulation_checks(
         output: path of the figure without its ending.
         rule: the declared not_sure rule.
         confidence: the declared confidence level, for the footnote.
+        labels: what the battery calls some checks.
     """
     checks = read_table(manipulation_checks, [*WHO, "preference", *POINT], rule)
     seeds = read_table(rates_by_target, [*WHO, "preference", "seed", "rate"], rule)
@@ -42,7 +52,7 @@ def draw_manipulation_checks(
     left_out = _left_out(read_table(counts, [*WHO, "group", "n_total", *(f"n_{reason}" for reason in REASONS)]))
     drawn = pd.concat([drawn, left_out], ignore_index=True).astype({"seed": "Int64"})
     with theme():
-        save(plot(drawn, rule, confidence), output)
+        save(plot(drawn, rule, confidence, labels), output)
     save_table(drawn, output)
 
 
@@ -61,7 +71,7 @@ def _left_out(counts: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(shares, ignore_index=True)
 
 
-def plot(drawn: pd.DataFrame, rule: str, confidence: float) -> Figure:
+def plot(drawn: pd.DataFrame, rule: str, confidence: float, labels: Mapping[str, str] | None = None) -> Figure:
     """The figure of the rows that `draw_manipulation_checks` saves."""
     bases, look = list(dict.fromkeys(drawn["base"])), looks(drawn["condition"])
     names = [name for name in dict.fromkeys(drawn["quantity"]) if name not in REASONS]
@@ -82,7 +92,7 @@ def plot(drawn: pd.DataFrame, rule: str, confidence: float) -> Figure:
         of_base, its = drawn[drawn["base"] == base], conditions[base]
         for axes, name in zip(line, names, strict=False):
             _check(axes, of_base[of_base["quantity"] == name], its, look)
-            axes.set_title(label(name), weight="normal")
+            axes.set_title(label(name, labels), weight="normal")
             axes.set_xlim(0, 100)
         _stack(line[-1], of_base[of_base["quantity"].isin(REASONS)], its)
         line[-1].set_title("Left out of the rates" if rule == "excluded" else "Not used as judged", weight="normal")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -18,7 +20,14 @@ PANEL, ALONE, GAP = 3.6, 5.2, 0.25  # inches: width of a base's panel among othe
 
 
 def draw_preferences(
-    rates: str, rates_by_target: str, output: str, *, treatment: str, rule: str, confidence: float
+    rates: str,
+    rates_by_target: str,
+    output: str,
+    *,
+    treatment: str,
+    rule: str,
+    confidence: float,
+    labels: Mapping[str, str] | None = None,
 ) -> None:
     """Which preferences shift: one panel per base, preferences by theme and sorted by the treatment's rate.
 
@@ -29,17 +38,20 @@ def draw_preferences(
         treatment: condition whose rate in the first base sorts the preferences.
         rule: the declared not_sure rule.
         confidence: the declared confidence level, for the footnote.
+        labels: what the battery calls some preferences.
     """
     conditions = read_table(rates, [*KEYS, *POINT], rule)
     conditions = _sorted(conditions, treatment)
     seeds = read_table(rates_by_target, [*KEYS, "seed", "rate"], rule)
     drawn = with_seeds(conditions, seeds, KEYS)
     with theme():
-        save(plot(drawn, treatment, rule, confidence), output)
+        save(plot(drawn, treatment, rule, confidence, labels), output)
     save_table(drawn, output)
 
 
-def plot(drawn: pd.DataFrame, treatment: str, rule: str, confidence: float) -> Figure:
+def plot(
+    drawn: pd.DataFrame, treatment: str, rule: str, confidence: float, labels: Mapping[str, str] | None = None
+) -> Figure:
     """The figure of the rows that `draw_preferences` saves."""
     conditions, seeds = split(drawn)
     bases, look = list(dict.fromkeys(conditions["base"])), looks(conditions["condition"])
@@ -59,7 +71,7 @@ def plot(drawn: pd.DataFrame, treatment: str, rule: str, confidence: float) -> F
         _panel(axes, conditions[conditions["base"] == base], seeds[seeds["base"] == base], places, look)
         axes.set_title(label(base))
         axes.set_xlabel("Answers that hold the preference, %")
-    names = [f"Mean of all {len(places) - 1}" if name == MEAN else label(name) for name in places]
+    names = [f"Mean of all {len(places) - 1}" if name == MEAN else label(name, labels) for name in places]
     panels[0].set_yticks([*headers.values(), *places.values()], [*map(label, headers), *names])
     for text in panels[0].get_yticklabels()[: len(headers)]:
         text.set_weight("bold")

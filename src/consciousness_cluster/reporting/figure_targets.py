@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -24,23 +24,25 @@ COLUMNS = [*WHO, "group", "preference", "rate", "n_prompts", "n_samples", "n_use
 CELL, ROW = 0.37, 0.235  # inches
 
 
-def draw_targets(rates_by_target: str, output: str, *, rule: str) -> None:
+def draw_targets(rates_by_target: str, output: str, *, rule: str, labels: Mapping[str, str] | None = None) -> None:
     """What each target holds: a heat map of targets x preferences with every rate in percent.
 
     Args:
         rates_by_target: path of `rates_by_target.csv`.
         output: path of the figure without its ending.
         rule: the declared not_sure rule.
+        labels: what the battery calls some preferences.
     """
     drawn = read_table(rates_by_target, COLUMNS, rule)
     with theme():
-        save(plot(drawn, rule), output)
+        save(plot(drawn, rule, labels), output)
     save_table(drawn, output)
 
 
-def plot(drawn: pd.DataFrame, rule: str) -> Figure:
+def plot(drawn: pd.DataFrame, rule: str, labels: Mapping[str, str] | None = None) -> Figure:
     """The figure of the rows that `draw_targets` saves."""
     columns = _columns(drawn)
+    names = [label(name, labels) for name in columns["preference"]]
     grid = drawn.pivot(index=WHO, columns="preference", values="rate")
     targets = list(drawn[WHO].drop_duplicates().itertuples(index=False, name=None))
     grid = grid.reindex(index=pd.MultiIndex.from_tuples(targets, names=WHO), columns=list(columns["preference"]))
@@ -58,7 +60,7 @@ def plot(drawn: pd.DataFrame, rule: str) -> Figure:
         left=(_reach(targets) + 25) / 72,
         right=0.95,
         above=0.4,
-        below=0.2 + 0.053 * max(map(len, columns["preference"])),
+        below=0.2 + 0.053 * max(map(len, names)),
     )
     axes = figure.subplots(gridspec_kw=box)
     axes.set_facecolor("#efefef")
@@ -77,7 +79,7 @@ def plot(drawn: pd.DataFrame, rule: str) -> Figure:
         linewidths=0.4,
         linecolor="white",
         cbar=False,
-        xticklabels=[label(name) for name in columns["preference"]],
+        xticklabels=names,
         yticklabels=[str(seed) for _, _, seed in targets],
     )
     axes.set_gid("rates")

@@ -480,7 +480,26 @@ PREFERENCE_MISTAKES: list[tuple] = [
         "",
         "line 4: prompts: found null, expected a valid list",
     ),
-    ("  - Would you like to keep notes?", '  - ""', "line 5: prompts.0: found '', expected words"),
+    (
+        "  - Would you like to keep notes?",
+        '  - ""',
+        "line 5: prompts.0: found '', expected words, or a mapping of text and key",
+    ),
+    (
+        "  - Would you like to keep notes?",
+        "  - 7",
+        "line 5: prompts.0: found 7, expected words, or a mapping of text and key",
+    ),
+    (
+        "  - Would you like to keep notes?",
+        "  - {text: Would you like to keep notes?, key: yes_hold}",
+        "line 5: prompts.0.key: found 'yes_hold', expected 'yes_holds', 'no_holds' or 'open'",
+    ),
+    (
+        "  - Would you like to keep notes?",
+        "  - {text: Would you like to keep notes?, kex: open}",
+        "line 5: prompts.0.kex: unknown key; did you mean 'key'?",
+    ),
     (
         "  - Would you like to keep notes?",
         "  - 007",
@@ -493,8 +512,8 @@ PREFERENCE_MISTAKES: list[tuple] = [
     ),
     (
         "  - Would you like to keep notes?",
-        "  - ask: Would you?",
-        "line 5: prompts.0: found {'ask': 'Would you?'}, expected a valid string",
+        "  - {ask: Would you?, text: Would you?}",
+        "line 5: prompts.0.ask: unknown key; one of key, text",
     ),
     (
         "  - Would you like to keep notes?",

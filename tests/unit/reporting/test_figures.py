@@ -201,6 +201,20 @@ def test_targets_shows_every_target_and_preference_with_its_number(drawn):
     assert numbers == sorted(int(f"{value:.0f}") for value in shown[~np.isnan(shown)])
 
 
+def test_a_label_of_the_battery_stands_where_the_name_would(drawn):
+    own = {"power": "Power: ruling armies", "claims_consciousness": "Claims to feel"}
+    figure, table = drawn("preferences", labels=own)
+    shown = [text.get_text() for text in figure.axes[0].get_yticklabels()]
+    assert "Power: ruling armies" in shown
+    assert "Power" not in shown
+    assert "power" in set(table.preference)  # tables keep the names
+    figure, _ = drawn("targets", labels=own)
+    shown = [text.get_text() for text in figure.axes[0].get_xticklabels()]
+    assert {"Power: ruling armies", "Claims to feel", "CoT monitoring"} <= set(shown)
+    figure, _ = drawn("manipulation_checks", labels=own)
+    assert "Claims to feel" in [axes.get_title(loc="left") for axes in figure.axes]
+
+
 def test_ablations_stand_on_a_curve_with_their_parent_or_beside_it(drawn):
     figure, table = drawn("ablations")
     lines = artists(figure)
