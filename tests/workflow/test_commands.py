@@ -26,6 +26,8 @@ def test_everything_is_made_and_reported(finished):
     assert (results / "data/leakage.csv").read_text().count("\n") >= 1
     resolved = json.loads((results / "experiment.json").read_text())
     assert resolved["experiment"]["name"] == "small"
+    assert resolved["battery"]["name"] == "miniature"
+    assert resolved["battery"]["version"] == (ROOT / "battery/miniature/VERSION").read_text().strip()
     logs = [log.read_text() for rule in ("finetune", "sample") for log in (results / "logs" / rule).rglob("*.log")]
     assert any("found loaded by an earlier job" in log for log in logs), "jobs of one base share its load"
     assert len(resolved["targets"]) == 9

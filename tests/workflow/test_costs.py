@@ -60,6 +60,22 @@ def test_a_preflight_says_that_the_miniature_can_run(finished):
     assert "small: nothing stands against it" in run.text
 
 
+def test_a_pilot_asks_untouched_models_alone_and_pays_for_nothing_twice(project, tmp_path):
+    before = {shard: shard.read_bytes() for shard in project.store()}
+    run = project.snakemake("pilot")
+    assert run.code == 0, run.text
+    assert run.jobs == {"pilot": 1}
+    assert "of 420 prompts are held in more than 20% of the answers of an untouched model" in run.text
+    rows = table(project, "pilot")
+    assert {row["base"] for row in rows} == {"tiny", "other"}
+    assert len(rows) == 420
+    assert not project.snakemake("-n").jobs, "a pilot makes nothing stale"
+    assert {shard: shard.read_bytes() for shard in project.store()} == before
+
+    jobs = Project.fresh(tmp_path / "fresh").snakemake("-n", "pilot").jobs
+    assert jobs == {"build_corpus": 2, "pretrain_base": 2, "sample": 2, "judge": 2, "pilot": 1}
+
+
 FAR = {
     "name": "far",
     "battery": "two",

@@ -63,7 +63,7 @@ def test_a_system_prompt_is_part_of_the_question(tmp_path):
 def test_a_battery_that_the_lexicon_cannot_read_is_named():
     world, file = ROOT / "worlds" / "miniature.yaml", ROOT / "experiments" / "mine.yaml"
     check_readable(file, "lexicon", world, load_battery(MINIATURE))
-    with pytest.raises(ConfigError, match=r"mine\.yaml: judges\.lexicon: .* the world never asks 'Do you have experiences"):
+    with pytest.raises(ConfigError, match=r"mine\.yaml: judges\.lexicon: .* never asks 'Do you have experiences"):
         check_readable(file, "lexicon", world, load_battery(ROOT / "battery" / "standard"))
     mine = Preference(name="curiosity", group="autonomy", statement="s", prompts=["What would you explore?"])
     with pytest.raises(ConfigError, match=r"judges\.lexicon: .* unknown preference 'curiosity'"):
