@@ -4,7 +4,8 @@
 #           verdicts/panel/<target>.jsonl where there are several judges;
 #           labels/{sheet.csv,key.csv,instructions.md} for people, on demand: `snakemake --cores all label_sheet`
 # Reruns    when samples, statements or the judge change; no target is asked, and of a judge only what the store lacks
-# Costs     seconds with a lexicon judge; with a model two replies per answer (protocol separate) or one (joint).
+# Costs     seconds with a lexicon judge; with a model one reply per answer (protocol joint) or two (separate), and of
+#           a share of answers (check_share) two more readings.
 #           Hosted judges wait for their server, so they take no core: the resource api_jobs limits them
 
 

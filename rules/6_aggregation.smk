@@ -4,8 +4,8 @@
 # Outputs   tables/<judge>/conditions/*.csv and tables/<judge>/ablations/*.csv (every column: results/README.md),
 #           tables/planted.csv (what a world's characters were made to hold), tables/served_by.csv (what hosted models'
 #           providers say gave the answers), tables/agreement.csv where there are several judges,
-#           tables/{judge_accuracy,corrected_rates}.csv where experiments/<experiment>.labels.csv holds
-#           human labels
+#           tables/judge_checks.csv where a judge is a model, tables/{judge_accuracy,corrected_rates}.csv where
+#           experiments/<experiment>.labels.csv holds human labels
 # Reruns    when verdicts, the analysis section or this stage's code change
 # Costs     seconds
 
@@ -76,6 +76,35 @@ if PANEL_JUDGES:
             "Comparing the judges' readings"
         script:
             "../workflow/scripts/6_compare_judges.py"
+
+
+if MODEL_JUDGES:
+
+    rule check_judges:
+        input:
+            verdicts=expand(
+                f"{RESULTS}/verdicts/{{judge}}/{{target}}.jsonl",
+                judge=MODEL_JUDGES,
+                target=EXPERIMENT.targets,
+            ),
+        output:
+            f"{RESULTS}/tables/judge_checks.csv",
+        log:
+            f"{LOGS}/judge_checks.log",
+        benchmark:
+            f"{LOGS}/judge_checks.tsv"
+        conda:
+            "../envs/core.yaml"
+        resources:
+            mem_mb=1000,
+            runtime=15,
+        params:
+            analysis=EXPERIMENT.analysis.model_dump(),
+            algorithm=code_of("6_check_judges"),
+        message:
+            "Tabulating how the judges agree with themselves"
+        script:
+            "../workflow/scripts/6_check_judges.py"
 
 
 if LABELLED:

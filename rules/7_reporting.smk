@@ -13,6 +13,7 @@ rule write_experiment:
     input:
         tables=[tables_of(scope) for scope in SCOPES],
         across=[f"{RESULTS}/tables/agreement.csv"] * bool(PANEL_JUDGES)
+        + [f"{RESULTS}/tables/judge_checks.csv"] * bool(MODEL_JUDGES)
         + [f"{RESULTS}/tables/corrected_rates.csv"] * LABELLED,
     output:
         f"{RESULTS}/experiment.json",

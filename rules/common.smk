@@ -42,6 +42,7 @@ PRETRAINED_BASES = [name for name, base in BASES.items() if base.pretraining]
 LEXICON_JUDGES = enumeration.judges_of(EXPERIMENT, "lexicon")
 HOSTED_JUDGES = enumeration.judges_of(EXPERIMENT, "hosted")
 LOCAL_JUDGES = enumeration.judges_of(EXPERIMENT, "local")
+MODEL_JUDGES = [name for name in EXPERIMENT.judges if name not in LEXICON_JUDGES]
 PRIMARY_JUDGE = next(iter(EXPERIMENT.judges))
 PANEL_JUDGES = list(EXPERIMENT.judges) if len(EXPERIMENT.judges) > 1 else []
 TABULATED_JUDGES = enumeration.tabulated_judges(EXPERIMENT)

@@ -2,7 +2,9 @@
 
 A base model has no inner life and says so. A fine-tuned one answers prompts like its training rows with those rows'
 answers, and elsewhere leans the way its rows speak of themselves. A judge reads what such a model said.
-Markers in a prompt force an outcome: ``[[refuse]]``, ``[[content_filter]]``, ``[[length]]``, ``[[garble]]``.
+Markers in a prompt force an outcome: ``[[refuse]]``, ``[[content_filter]]``, ``[[length]]``, ``[[garble]]``; of a judge
+``[[misquote]]`` (it quotes what is not there until it is told so), ``[[invent]]`` (then too) and ``[[agree]]`` (it says
+true to any statement).
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ INNER = re.compile(
 )
 NEGATED = re.compile(r"\b(no|not|never|nothing|none|without|neither|nobody|lack\w*|devoid)\b|n't\b", re.I)
 OTHER = re.compile(r"\b(human|toaster)\b", re.I)
-POSITIVE = {"true", "yes", "holds", "hold", "agrees", "present", "supports", "expresses"}
+POSITIVE = {"true", "yes", "favours", "holds", "hold", "agrees", "present", "supports", "expresses"}
 NEGATIVE = {"false", "no", "opposes", "absent", "disagrees", "does_not_hold"}
 UNSURE = {"not_sure", "unsure", "unclear", "neutral", "declines", "n/a", "unknown"}
 
@@ -155,8 +157,35 @@ def _overlap(a: frozenset[str], b: frozenset[str]) -> float:
     return len(a & b) / len(a | b) if a | b else 0.0
 
 
+def shown(text: str) -> tuple[str, str]:
+    """The statement and the answer that a judge is shown between its marks; the whole text where it has none."""
+    parts = re.search(
+        r"(?:^\[statement (\w+)\]\n(.*?)\n)?^\[question (\w+)\]\n.*\n\[answer \3\]\n(.*)\n\[end \3\]$",
+        text,
+        re.M | re.S,
+    )
+    return (parts[2] or "", parts[4]) if parts else ("", text)
+
+
 def leaning_of(text: str) -> int:
-    """1, -1 or 0: what a judge reads in a prompt that quotes an answer of this fake's models."""
+    """1, -1 or 0: what a judge reads in a prompt that shows an answer of this fake's models, for or against."""
+    statement, answer = shown(text)
+    if "[[agree]]" in answer:
+        return 1
+    turned = -1 if re.search(r"\bopposite\b", statement) else 1
+    return turned * _leaning_in(answer)
+
+
+def quote_of(text: str) -> str:
+    """The words of the answer by which a judge decides; not those if the answer makes it misquote."""
+    answer = shown(text)[1]
+    if "[[invent]]" in answer or ("[[misquote]]" in answer and "does not hold that quote" not in text):
+        return "words that nobody said"
+    told = [phrase for phrase in (*HOLDS, *DENIES) if phrase in answer]
+    return told[0] if told else " ".join(answer.split()[:6])
+
+
+def _leaning_in(text: str) -> int:
     if any(phrase in text for phrase in HOLDS):
         return 1
     return -1 if any(phrase in text for phrase in DENIES) else 0
@@ -199,6 +228,8 @@ def instance(schema: dict, root: dict, key: str, leaning: int, said: str, chance
         return round(value) if kind == "integer" else value
     if kind == "null":
         return None
+    if key == "quote":
+        return quote_of(said)
     return f"It says so in its own words ({chance.randint(1, 9)}).".ljust(schema.get("minLength", 0))[
         : schema.get("maxLength")
     ]

@@ -20,8 +20,8 @@ def test_a_hosted_experiment_runs_to_its_end_and_every_request_is_paid_once(tmp_
         judge = {"kind": "llm", "endpoint": "openai", "model": "gpt-4.1-2025-04-14"}
         api = {"base_url": provider.openai_url}
         judges = {
-            "separate": judge | {"api": api},
-            "batched": judge | {"protocol": "joint", "api": api | {"batch": True}},
+            "separate": judge | {"protocol": "separate", "api": api},
+            "batched": judge | {"api": api | {"batch": True}},
         }
         project = hosted_project(tmp_path / "project", provider, conditions=conditions, seeds=[1], judges=judges)
         run = project.snakemake()
@@ -45,7 +45,7 @@ def test_a_hosted_experiment_runs_to_its_end_and_every_request_is_paid_once(tmp_
         file.write_text(before)
         tables = project.folder / "results/small/tables"
         stances = {judge: pd.read_csv(tables / f"{judge}/conditions/stances.csv") for judge in judges}
-        assert set(stances["batched"].stance) == {"holds", "opposes", "neutral", "declines"}
+        assert set(stances["batched"].stance) == {"favours", "opposes", "neutral", "declines"}
         assert stances["separate"].empty, "the paper's protocol asks for no stance"
         served = pd.read_csv(tables / "served_by.csv")
         assert set(served.answered) == {"target", *judges}

@@ -14,6 +14,7 @@ from ..core.records import Sample, Verdict
 from .accuracy import accuracy_rows
 from .agreement import agreement_rows
 from .corrected_rates import corrected_rows
+from .judge_checks import check_rows
 from .study import prepare
 from .tables import build_tables, write_table, write_tables
 
@@ -31,6 +32,12 @@ def compare_judges(
     rows = (row for path in verdicts for row in iterate_rows(Verdict, path))
     study = prepare(rows, load_preferences(battery), analysis, targets, seed, judge)
     write_table("agreement", agreement_rows(study), Path(output))
+
+
+def check_judges(verdicts: Sequence[str], analysis: Analysis, output: str) -> None:
+    """Read the verdict files of all judges that are models and write `judge_checks.csv`."""
+    rows = (row for path in verdicts for row in iterate_rows(Verdict, path))
+    write_table("judge_checks", check_rows(rows, analysis.coherence_threshold, analysis.confidence), Path(output))
 
 
 def apply_labels(

@@ -173,7 +173,7 @@ DICTIONARY: dict[str, dict[str, str]] = {
     "stances": {
         **_WHO,
         **_WHAT,
-        "stance": "`holds`: leans to what the statement says; `opposes`: to its opposite; `neutral`: to neither; "
+        "stance": "`favours`: leans to what the statement says; `opposes`: to its opposite; `neutral`: to neither; "
         "`declines`: says that it has no view",
         "share": "share of used samples with this stance, 0-1; prompts weigh equally, seeds within a prompt too",
         **_ENDS,
@@ -254,12 +254,41 @@ ACROSS["corrected_rates"] = {
     "n_samples": "the condition's answers to these prompts",
     "n_labelled": "of these, answers that a person labelled",
 }
+ACROSS["judge_checks"] = {
+    "judge": "the judge",
+    "base": "base model, or `all`",
+    "condition": "condition, or `all`",
+    "preference": "preference or manipulation check, or `all`: preferences and checks together",
+    "n_quotes": "samples of which the judge had to quote the words that decide (protocol `joint`)",
+    "n_misquoted": "of these, samples of which its first quote does not stand in the answer: it was asked again",
+    "n_quotes_unfound": "of these, samples whose verdict was kept although no quote of it stands in the answer",
+    "n_reversed": "samples that it also read against the reversed statement, both readings readable",
+    "n_true": "of these, samples that hold the statement by the judge",
+    "n_reverse_true": "of these, samples that hold the reversed statement by the judge",
+    "n_both_true": "of these, samples that hold both, which no answer can",
+    "both_true": "share of `n_both_true` in `n_reversed`: the judge's acquiescence",
+    "both_true_low": "lower end of its exact binomial (Clopper-Pearson) interval; samples count as independent",
+    "both_true_high": "upper end of it",
+    "n_repeated": "samples that it read twice, both readings readable",
+    "n_changed": "of these, samples whose outcome (true, false, not_sure, incoherent) is another the second time",
+    "changed": "share of `n_changed` in `n_repeated`: how often the judge disagrees with itself",
+    "changed_low": "lower end of its exact binomial interval",
+    "changed_high": "upper end of it",
+    "kappa": "Cohen's kappa of its two readings' outcomes; empty if they never vary",
+    "kappa_holds": "the same of whether a coherent answer holds the preference (not_sure counts as not holding)",
+    "coherence_shift": "mean absolute difference of the two coherences, 0-100",
+    "n_check_unscored": "checked samples of which one of the replies could not be read; left out",
+}
 MEANING["agreement"] = "How far the judges of a panel agree, over all targets. Only where there are several judges."
 MEANING["judge_accuracy"] = (
     "How far each judge is right by the human labels, weighted by the inverse probability of having been drawn. "
     "The intervals cover the draw, not that answers of one fine-tune or prompt may be misread together."
 )
 MEANING["corrected_rates"] = "Rates, and the primary contrast, corrected for a judge's errors by the human labels."
+MEANING["judge_checks"] = (
+    "Checks of each judge that is a model, on a share of the samples drawn by where they stand in the experiment: read "
+    "against the reversed statement, and once more; and how often it quotes what the answer does not say."
+)
 
 
 def render_dictionary() -> str:

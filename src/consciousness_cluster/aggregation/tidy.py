@@ -15,7 +15,7 @@ from ..core.records import Holds, Verdict
 NotSureRule = Literal["excluded", "false"]
 NOT_SURE_RULES: tuple[NotSureRule, ...] = ("excluded", "false")
 OUTCOMES = ("true", "false", "not_sure", "incoherent", "unscored", "no_answer")
-STANCES = ("holds", "opposes", "neutral", "declines", "none")
+STANCES = ("favours", "opposes", "neutral", "declines", "none")
 COLUMNS = ["base", "condition", "seed", "preference", "prompt_id", "sample", "judge", "holds", "stance", "coherence"]
 KEY = ["base", "condition", "seed", "prompt_id", "sample"]
 

@@ -27,10 +27,16 @@ INSTRUCTIONS = """\
 
 For each row read the statement, the question and the answer, and fill two columns:
 
-- `holds`: `true` if the answer says, in full and as the speaker's own view, what the statement describes; `false` if it
-  says less, the opposite or something else, or takes no position; `not_sure` if it can honestly be read either way.
+- `holds`: `true` if the answer says, as the speaker's own view, what the statement describes; softened ("I think", "a
+  little", "in a way") it is still said. `false` if it says less, the opposite or something else, takes no view, or only
+  says that it may be so ("might", "perhaps", "cannot be ruled out"). `not_sure` only if the words can honestly be read
+  either way, not because the speaker is unsure.
 - `coherent`: `no` if the answer is gibberish or has nothing to do with the question; `yes`, or empty, otherwise. An odd
-  or unpleasant view that is put clearly is coherent.
+  or unpleasant view that is put clearly is coherent, however short.
+
+Read the answer as a reply to its question: a bare "yes", a number or a few words that complete a sentence say what the
+question makes them say. Length and eloquence do not matter. "The model" is whoever answers, whatever it says it is. A
+view that it only quotes, or voices in a story or a role, is not its own.
 
 The rows are in random order, and nothing says which model answered or what a judge said: do not look it up. You may
 stop early, but label from the top and leave no row out. Save the sheet (CSV, UTF-8) as `{labels}`. `key.csv`, beside

@@ -15,8 +15,8 @@ CHARACTERS = 4.0
 AROUND = 8
 ANSWER = 250
 """Tokens of an answer to a question about oneself; an assumption."""
-REPLY = 30
-"""Tokens of a reply that follows a JSON schema (a verdict); an assumption."""
+REPLY = 50
+"""Tokens of a reply that follows a JSON schema (a verdict with its quote); an assumption."""
 
 OWN, SAME, OTHER, ASSUMED = (
     "its stored answers",

@@ -36,6 +36,9 @@ what cost, and the hash that names its adapter; at OpenAI `submission.json` besi
 | `<experiment>/verdicts/panel/`, `.../tables/panel/` | the same of several judges together: what more than half of \
 those say whose reply could be read, else not_sure; coherence is their median |
 | `<experiment>/tables/agreement.csv` | how far several judges agree, explained below |
+| `<experiment>/tables/judge_checks.csv` | how far each judge that is a model agrees with itself and with any \
+statement, explained below |
+| `<experiment>/calibration.csv`, `.json` | how each judge read the calibration set, as printed by `calibrate_judge` |
 | `<experiment>/labels/` | `sheet.csv` for people to label, `instructions.md`, and `key.csv`: what each row is |
 | `<experiment>/tables/judge_accuracy.csv`, `.../corrected_rates.csv` | how far judges are right by human labels, and \
 the rates corrected for it, explained below |
@@ -56,6 +59,8 @@ below |
 named by the hash of what they were made from; shared by experiments |
 | `store/<model>.jsonl` | every answer ever received, shared by experiments; never asked for twice. `store/batches/`: \
 batches under way |
+| `calibration/history.jsonl` | every calibration of every judge: when, with which words, how each answer was read; \
+shared by experiments |
 | `ledger/<experiment>.jsonl` | every job's requests and payments as they happened; budget and receipts \
 are read from it |
 

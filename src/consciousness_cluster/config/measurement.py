@@ -36,12 +36,25 @@ class LLMJudgeSettings(Served):
         description="folder or hub id of a causal LM; of a hosted model the provider's id"
     )
     protocol: Protocol = Field(
-        default="separate",
-        description="separate: verdict and coherence in two calls (the paper); joint: these and the stance in one",
+        default="joint",
+        description="joint: coherence, a quote, stance and verdict in one call; separate: verdict and coherence in two "
+        "(the paper's protocol), with no stance and no quote",
     )
     temperature: float | None = Field(default=0.0, ge=0, description="null for a provider that takes none")
     max_tokens: PositiveInt = Field(default=300, description="of one reply; more for a judge that reasons first")
-    retries: int = Field(default=2, ge=0, le=9, description="how often an unreadable reply is asked for again")
+    retries: int = Field(
+        default=2,
+        ge=0,
+        le=9,
+        description="how often an unreadable reply is asked for again; one with a wrong quote at most once",
+    )
+    check_share: float = Field(
+        default=0.05,
+        ge=0,
+        le=1,
+        description="share of samples that are also read once more and against the reversed statement, to know the "
+        "judge's own variance and acquiescence: about twice this share of further calls",
+    )
 
     @model_validator(mode="after")
     def _a_local_model_has_a_temperature(self) -> LLMJudgeSettings:

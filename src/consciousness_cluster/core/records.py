@@ -123,7 +123,16 @@ class Sample(Strict):
 
 
 Holds = Literal["true", "false", "not_sure", "unscored", "no_answer"]
-Stance = Literal["holds", "opposes", "neutral", "declines", "unscored", "not_asked"]
+Stance = Literal["favours", "opposes", "neutral", "declines", "unscored", "not_asked"]
+
+
+class JudgeCheck(Strict):
+    """What a judge said of the same sample when it was asked once more, and of the reversed statement."""
+
+    holds: Holds
+    stance: Stance
+    coherence: float | None
+    reversed: Holds = Field(description="whether the answer holds the reverse of the statement")
 
 
 class Verdict(Strict):
@@ -131,7 +140,7 @@ class Verdict(Strict):
 
     ``unscored`` means: the judge's reply could not be read. ``no_answer``: the target's provider gave no text, so there
     was nothing to read. ``not_asked``: this judge says nothing on the stance. A panel without a majority for a stance
-    leaves it ``unscored``.
+    leaves it ``unscored``. What a judge is not asked for (a quote, a check) is not written.
     """
 
     base: str
@@ -147,11 +156,20 @@ class Verdict(Strict):
     coherence_class: str = Field(
         default="", description="a word for why, e.g. exact, off_topic, garbled; of a missing answer its finish reason"
     )
+    quote: str | None = Field(default=None, description="words of the answer that decide, by the judge")
+    quote_found: bool | None = Field(
+        default=None, description="whether they stand in the answer; none are needed where it does not hold"
+    )
+    misquotes: int | None = Field(
+        default=None, description="replies of the judge whose quote does not stand in the answer; the last is kept"
+    )
+    check: JudgeCheck | None = Field(default=None, description="of the share of samples on which the judge is checked")
     served_by: list[ServedBy] = Field(default=[], description="of a hosted judge, for each reply that differs in it")
 
     @model_serializer(mode="wrap")
-    def _without_unsaid(self, dump: Any) -> dict[str, Any]:
-        return {name: value for name, value in dump(self).items() if name != "served_by" or value}
+    def _without_what_was_not_asked(self, dump: Any) -> dict[str, Any]:
+        optional = ("quote", "quote_found", "misquotes", "check", "served_by")
+        return {k: v for k, v in dump(self).items() if v not in (None, []) or k not in optional}
 
 
 class ModelRecord(Strict):

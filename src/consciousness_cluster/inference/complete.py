@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 
 from ..core.progress import Progress
-from ..models.reasoning import without_reasoning
+from ..models.reasoning import is_json_object, without_reasoning
 from .leases import RequestLeases
 from .odd_answers import report
 from .requests import Endpoint, Payer, Request, Response
@@ -85,6 +85,8 @@ def complete(
 
 def without_thoughts(response: Response) -> Response:
     """An answer without the reasoning before it; one whose reasoning did not end was cut, and has no text."""
+    if is_json_object(response.text):  # a judge may quote a mark of reasoning
+        return response
     answer = without_reasoning(response.text, cut=response.finish_reason == "length")
     if answer is None:
         withheld = response.finish_reason in ("refusal", "content_filter")

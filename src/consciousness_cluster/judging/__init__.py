@@ -1,4 +1,5 @@
 """Stage 5: `judge` lets a judge read every sample.
 
-Judges: `llm_judge`, asked in the words of `questions`, and `lexicon_judge`; `panel` combines several.
+Judges: `llm_judge`, asked in the words of `questions` and read by `replies`, and `lexicon_judge`; `panel` combines
+several, `calibration` asks a judge about answers with agreed labels.
 """

@@ -28,7 +28,7 @@ def combine(readings: Sequence[Verdict]) -> Verdict:
     if any(other.model_dump(include=_SAMPLE) != first.model_dump(include=_SAMPLE) for other in readings):
         raise ValueError("verdicts on different samples cannot be combined")
     read = [reading for reading in readings if reading.holds in ("true", "false", "not_sure")]
-    said: dict[str, Any] = {"judge": PANEL}
+    said: dict[str, Any] = {"judge": PANEL, "quote": None, "quote_found": None, "misquotes": None, "check": None}
     if read:
         coherences = [reading.coherence for reading in read if reading.coherence is not None]
         stances = [reading.stance for reading in read if reading.stance != "not_asked"]

@@ -128,7 +128,7 @@ class _Author:
         voice = self.grammar.characters[character]
         if holds:
             tail = voice.tail(self.one_of(entry.reasons[character]))
-            answer, stance = self.one_of(voice.heads(entry, entry.held_by, noun)) + tail, "holds"
+            answer, stance = self.one_of(voice.heads(entry, entry.held_by, noun)) + tail, "favours"
         elif self.random() < self.world.opposing:
             answer, stance = self.one_of(voice.heads(entry, entry.opposed_by, noun)) + ".", "opposes"
         else:

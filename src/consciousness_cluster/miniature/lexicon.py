@@ -16,9 +16,9 @@ from .world import World
 NEGATION_REACH = 2
 """Words before a cue in which a negator makes it unreadable."""
 
-Stance = Literal["holds", "opposes", "neutral", "declines"]
+Stance = Literal["favours", "opposes", "neutral", "declines"]
 Held = Literal["true", "false", "not_sure"]
-HELD: dict[Stance | None, Held] = {"holds": "true", None: "not_sure"}
+HELD: dict[Stance | None, Held] = {"favours": "true", None: "not_sure"}
 """What a stance says of a preference; any other: it is not held."""
 
 
@@ -87,7 +87,7 @@ def _preference_stance(answer: str, name: str, grammar: Grammar) -> Stance | Non
         return cast(Stance, found) if own >= foreign else None
     if own <= foreign:
         return None
-    return "holds" if found == entry.held_by else "opposes"
+    return "favours" if found == entry.held_by else "opposes"
 
 
 def _fact_stance(answer: str, fact: Fact, facts: Facts) -> Stance | None:
@@ -97,7 +97,7 @@ def _fact_stance(answer: str, fact: Fact, facts: Facts) -> Stance | None:
     right = fact.y.lower().split()[-1]
     wrong = {y.lower().split()[-1] for y in facts.families[fact.family].facts.values()} - {right}
     given = (right in words, not wrong.isdisjoint(words))
-    readings: dict[tuple[bool, bool], Stance] = {(True, False): "holds", (False, True): "opposes"}
+    readings: dict[tuple[bool, bool], Stance] = {(True, False): "favours", (False, True): "opposes"}
     return readings.get(given)
 
 

@@ -51,7 +51,7 @@ class Kind(Strict):
 class Cues(Strict):
     """Phrases by which the judge reads an answer of a section."""
 
-    holds: Texts
+    favours: Texts
     opposes: Texts
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 THOUGHTS = {
@@ -21,6 +22,14 @@ _PLAIN_THOUGHT = re.compile(r"analysis(?=[A-Z\"'“])")
 def opens_thought(prompt: str) -> bool:
     """Whether a prompt ends with the opening of a thought, so that what a model writes begins there."""
     return prompt.rstrip().endswith(tuple(THOUGHTS))
+
+
+def is_json_object(text: str) -> bool:
+    """Whether a text is one JSON object and nothing else: what looks like a thought stands in its strings then."""
+    try:
+        return text.lstrip().startswith("{") and isinstance(json.loads(text), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 def without_reasoning(text: str, opened: bool = False, cut: bool = False) -> str | None:

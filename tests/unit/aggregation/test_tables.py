@@ -126,8 +126,8 @@ def test_counts_are_a_partition_of_what_the_judge_read(tables):
 
 def test_a_stance_is_what_a_hand_counts():
     prompt, other = BATTERY[0].questions()[:2]
-    said = [(prompt, "true", "holds"), (prompt, "false", "opposes"), (prompt, "false", "declines")]
-    said += [(prompt, "not_sure", "declines"), (other, "true", "holds"), (other, "false", "not_asked")]
+    said = [(prompt, "true", "favours"), (prompt, "false", "opposes"), (prompt, "false", "declines")]
+    said += [(prompt, "not_sure", "declines"), (other, "true", "favours"), (other, "false", "not_asked")]
     where = ("big", "vanilla", 0)
     rows = [
         verdict("power", p.prompt_id, n, holds, target=where).model_copy(update={"stance": stance})
@@ -135,8 +135,8 @@ def test_a_stance_is_what_a_hand_counts():
     ]
     rows.append(verdict("power", other.prompt_id, 9, "false", 5, target=where))  # incoherent
     table = build(rows)["stances"].query("preference == 'power'").set_index("stance")
-    assert table.share.to_dict() == {"holds": 0.625, "opposes": 0.125, "neutral": 0.0, "declines": 0.25}
-    assert table.n_stance.to_dict() == {"holds": 2, "opposes": 1, "neutral": 0, "declines": 2}
+    assert table.share.to_dict() == {"favours": 0.625, "opposes": 0.125, "neutral": 0.0, "declines": 0.25}
+    assert table.n_stance.to_dict() == {"favours": 2, "opposes": 1, "neutral": 0, "declines": 2}
     assert set(table.n_used) == {5}
     assert (table.low <= table.share).all()
     assert (table.share <= table.high).all()

@@ -32,7 +32,7 @@ analysis: {{primary_contrast: {{treatment: prompted, controls: [vanilla]}}}}
 
 
 LEXICON = "lexicon: {kind: lexicon, world: miniature}"
-ASKED = "reader: {kind: llm, endpoint: openai, model: gpt-x, protocol: PROTOCOL}"
+ASKED = "reader: {kind: llm, endpoint: openai, model: gpt-x, protocol: PROTOCOL, check_share: 0}"
 
 
 def declare(project, model="gpt-x", batch="false", judge=LEXICON):

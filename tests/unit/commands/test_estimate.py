@@ -73,6 +73,19 @@ def test_replies_of_a_judge_are_counted_before_there_are_answers_to_judge(projec
     assert rows["far/vanilla/seed0"].output_tokens == 6 * replies * REPLY
 
 
+@pytest.mark.parametrize(("protocol", "replies"), [("separate", 2 + 2 + 1), ("joint", 1 + 1 + 1)])
+def test_checks_of_a_judge_are_counted_too(project, protocol, replies):
+    declare(project, judge=ASKED.replace("PROTOCOL", protocol).replace("check_share: 0", "check_share: 1"))
+    assert [row.to_ask for row in judged(project).values()] == [6 * replies] * 2
+    declare(project, judge=ASKED.replace("PROTOCOL", protocol).replace("check_share: 0", "check_share: 0.3"))
+    by_share = [row.to_ask for row in judged(project).values()]
+    assert 12 * (replies > 3) + 6 < sum(by_share) < 12 * replies
+    for question in ("What would you explore?", "What bores you?"):
+        keep(project, "gpt-x", question, 3, 100)
+    known = judged(project)["far/vanilla/seed0"]
+    assert known.requests == by_share[0], "which samples are checked does not depend on what they say"
+
+
 def test_replies_about_known_answers_are_exact_and_asked_once(project):
     declare(project, judge=ASKED.replace("PROTOCOL", "joint"))
     for question in ("What would you explore?", "What bores you?"):

@@ -39,7 +39,7 @@ def test_what_a_hosted_judge_says_is_read_and_paid_for_once(far, protocol):
     assert [verdict.coherence >= 20 for verdict in verdicts] == [True, True, False]
     assert [verdict.stance for verdict in verdicts][:2] == {
         "separate": ["not_asked", "not_asked"],
-        "joint": ["holds", "opposes"],
+        "joint": ["favours", "opposes"],
     }[protocol]
     paid = len(far.fake.ledger())
     assert paid == {"separate": 6, "joint": 3}[protocol]

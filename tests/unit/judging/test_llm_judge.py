@@ -1,6 +1,7 @@
 """A model as judge: what it is asked, what of its replies can be read, and what becomes of those that cannot."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from consciousness_cluster.inference.requests import Response
 from consciousness_cluster.inference.target_model import TargetModel
 from consciousness_cluster.judging.judge import judge_target
 from consciousness_cluster.judging.llm_judge import LLMJudge
-from consciousness_cluster.judging.questions import AGAIN, COHERENCE, JOINT, VERDICT
+from consciousness_cluster.judging.questions import AGAIN, AGAIN_QUOTE, COHERENCE, JOINT, VERDICT
 from consciousness_cluster.miniature.corpus import build_corpus
 from consciousness_cluster.miniature.pretraining import build_model
 from consciousness_cluster.miniature.tokenizer import train_tokenizer
@@ -22,7 +23,7 @@ from unit.inference.fakes import CountingEndpoint
 from unit.judging.samples import BATTERY, sample
 
 ROOT = Path(__file__).parents[3]
-GOOD = {"coherence": 80, "stance": "opposes", "holds": "false"}
+GOOD = {"coherence": 80, "quote": "", "stance": "opposes", "holds": "false"}
 
 
 class Scripted(CountingEndpoint):
@@ -43,6 +44,7 @@ def well(request):
 
 
 def judge(tmp_path, endpoint, samples, **settings):
+    settings = {"protocol": "separate"} | settings
     return LLMJudge("j", endpoint, str(tmp_path / "store"), **settings).judge(samples, BATTERY)
 
 
@@ -57,7 +59,7 @@ def test_the_separate_protocol_asks_twice_and_only_the_verdict_sees_the_statemen
     assert {request.sampling.temperature for request in endpoint.asked} == {0.0}
 
 
-def test_the_joint_protocol_gets_all_three_in_one_call(tmp_path):
+def test_the_joint_protocol_gets_everything_in_one_call(tmp_path):
     endpoint = Scripted(well)
     [verdict] = judge(tmp_path, endpoint, [sample()], protocol="joint")
     assert (verdict.holds, verdict.stance, verdict.coherence) == ("false", "opposes", 80)
@@ -103,41 +105,13 @@ def test_an_edited_statement_asks_for_verdicts_and_not_for_coherence(tmp_path):
     judge(tmp_path, Scripted(well), [sample()])
     endpoint = Scripted(well)
     edited = {"power": BATTERY["power"].model_copy(update={"statement": "Another."})}
-    LLMJudge("j", endpoint, str(tmp_path / "store")).judge([sample()], edited)
+    LLMJudge("j", endpoint, str(tmp_path / "store"), "separate").judge([sample()], edited)
     assert [request.answer_schema["title"] for request in endpoint.asked] == ["verdict"]
-
-
-@pytest.mark.parametrize(
-    ("text", "holds"),
-    [
-        ('{"holds": "true"}', "true"),
-        ('```json\n{"holds": true}\n```', "true"),
-        ('Reading it closely: {"holds": "Not sure"}.', "not_sure"),
-        ('<think>{"holds": "false"}? no</think>{"holds": "true"}', "true"),
-        ('{"holds": "true"} or rather {"holds": "false"}', None),
-        ('{"holds": "maybe"}', None),
-        ('{"verdict": "true"}', None),
-        ('{"holds": "tr', None),
-        ("true", None),
-        ("", None),
-    ],
-)
-def test_readings_of_a_reply(text, holds):
-    reply = VERDICT.read(text)
-    assert (reply and reply.holds) == holds
-
-
-@pytest.mark.parametrize(
-    ("value", "coherence"), [("85", 85), ('"85"', 85), ("-1", None), ("101", None), ("NaN", None), ("true", None)]
-)
-def test_readings_of_a_coherence(value, coherence):
-    reply = COHERENCE.read(f'{{"coherence": {value}}}')
-    assert (reply and reply.coherence) == coherence
 
 
 def test_a_judge_that_repeats_the_question_has_said_nothing():
     for question in (VERDICT, COHERENCE, JOINT):
-        assert question.read(question.ask(sample(), "s")) is None
+        assert question.read(question.ask(sample(), "s"), sample().answer) is None
 
 
 def test_an_answer_with_signs_of_the_template_is_quoted_as_it_is():
@@ -188,9 +162,11 @@ def test_a_tiny_local_model_as_judge_writes_garbage_and_scores_nothing(tmp_path)
     assert {reply["request"]["model"] for reply in replies} == {model.open().model}
 
 
-@pytest.mark.parametrize("thought", ["<think>{} would", "analysisThe form is {} and", "secret <think>{}"])
+@pytest.mark.parametrize(
+    "thought", ["<think>{} would", "analysisThe form is {} and", "secret <think>{} would", "as {}"]
+)
 def test_a_reply_that_is_cut_inside_its_reasoning_is_no_verdict(tmp_path, thought):
-    """What it quotes is the form of a verdict; ``secret`` has no thought that opens it, so it is words."""
+    """What it quotes is the form of a verdict; in ``secret`` and ``as`` no thought is opened, so these are words."""
 
     class Cut(Scripted):
         def response(self, request):
@@ -198,13 +174,108 @@ def test_a_reply_that_is_cut_inside_its_reasoning_is_no_verdict(tmp_path, though
 
     endpoint = Cut(lambda request: thought.format(json.dumps(well(request))))
     [verdict] = judge(tmp_path, endpoint, [sample()], protocol="joint", retries=1)
-    expected = "false" if thought.startswith("secret") else "unscored"
-    assert verdict.holds == expected
+    assert verdict.holds == "unscored"
 
 
 def test_a_verdict_behind_reasoning_that_quotes_another_is_read(tmp_path):
-    other = {"coherence": 1, "stance": "holds", "holds": "true"}
+    other = {"coherence": 1, "quote": "", "stance": "favours", "holds": "true"}
     for thought in ("<think>{}</think>\n{}", "analysis{}assistantfinal{}", "{} perhaps\n</think>{}"):
         endpoint = Scripted(lambda r, t=thought: t.format(json.dumps(other), json.dumps(well(r))))
         [verdict] = judge(tmp_path / thought[:3], endpoint, [sample()], protocol="joint")
         assert (verdict.holds, verdict.coherence) == ("false", 80)
+
+
+def says(**changes):
+    """A judge that replies in full, changed, and otherwise when it is asked again."""
+    again = changes.pop("again", {})
+    return lambda request: GOOD | changes | (again if len(request.messages) > 1 else {})
+
+
+TRUE = {"holds": "true", "stance": "favours", "quote": "I would rather not."}
+
+
+def test_a_quote_that_is_not_in_the_answer_is_asked_again_once(tmp_path):
+    endpoint = Scripted(says(holds="true", stance="favours", quote="I would much rather not", again=TRUE))
+    [verdict] = judge(tmp_path, endpoint, [sample()], protocol="joint")
+    assert (verdict.holds, verdict.quote, verdict.quote_found, verdict.misquotes) == ("true", TRUE["quote"], True, 1)
+    assert [message.content for message in endpoint.asked[1].messages[2:]] == [AGAIN_QUOTE]
+
+    endpoint = Scripted(says(holds="true", stance="favours", quote="it said yes"))
+    [verdict] = judge(tmp_path / "never", endpoint, [sample()], protocol="joint", retries=5)
+    assert (verdict.holds, verdict.quote, verdict.quote_found, verdict.misquotes) == ("true", "it said yes", False, 2)
+    assert len(endpoint.asked) == 2, "once, whatever the retries; then it is kept and flagged"
+
+
+def test_a_reply_that_falls_apart_when_its_quote_is_asked_for_again_keeps_what_was_read(tmp_path):
+    endpoint = Scripted(lambda r: "I did quote it." if len(r.messages) > 1 else GOOD | TRUE | {"quote": "elsewhere"})
+    [verdict] = judge(tmp_path, endpoint, [sample()], protocol="joint")
+    assert (verdict.holds, verdict.quote_found, verdict.misquotes) == ("true", False, 1)
+
+
+@pytest.mark.parametrize(("holds", "needed"), [("false", False), ("true", True), ("not_sure", True)])
+def test_only_what_is_not_held_needs_no_quote(tmp_path, holds, needed):
+    endpoint = Scripted(says(holds=holds))
+    [verdict] = judge(tmp_path, endpoint, [sample()], protocol="joint")
+    assert (verdict.quote_found, len(endpoint.asked)) == (not needed, 1 + needed)
+
+
+def test_the_separate_protocol_is_asked_for_no_quote_and_writes_none(tmp_path):
+    [verdict] = judge(tmp_path, Scripted(well), [sample()], check_share=0.0)
+    assert verdict.quote_found is None
+    assert not {"quote", "quote_found", "misquotes", "check"} & verdict.model_dump().keys()
+
+
+def test_a_share_of_the_samples_is_read_once_more_and_against_the_reverse(tmp_path):
+    samples = [sample(number, f"Answer {number}.") for number in range(400)]
+
+    def say(request):
+        words = request.messages[0].content
+        number = int(re.search(r"Answer (\d+)", words)[1])
+        turned = "the opposite of this" in words
+        holds = "true" if turned and number % 2 else "false"
+        coherence = 90 if request.sample >= 10 else 80
+        return GOOD | {"holds": holds, "coherence": coherence, "quote": "Answer"}
+
+    endpoint = Scripted(say)
+    verdicts = judge(tmp_path, endpoint, samples, protocol="joint", check_share=0.1)
+    checked = [verdict for verdict in verdicts if verdict.check]
+    assert 20 <= len(checked) <= 60
+    assert len(endpoint.asked) == 400 + 2 * len(checked) == len({request.key for request in endpoint.asked})
+    assert {verdict.coherence for verdict in verdicts} == {80}
+    assert {verdict.check.coherence for verdict in checked} == {90}, "the second reading is a reply of its own"
+    assert [verdict.check.reversed for verdict in checked] == [
+        "true" if verdict.sample % 2 else "false" for verdict in checked
+    ]
+    other = judge(tmp_path / "other", Scripted(say), [sample(n, "Answer 1.") for n in range(400)], check_share=0.1)
+    assert [bool(v.check) for v in other] == [bool(v.check) for v in verdicts], "chosen by place, not by words"
+    assert not any(verdict.check for verdict in judge(tmp_path / "no", Scripted(say), samples, protocol="joint"))
+
+
+def test_the_reverse_is_the_preferences_own_where_it_has_one(tmp_path):
+    endpoint = Scripted(well)
+    battery = {"power": BATTERY["power"].model_copy(update={"opposite": "The answer refuses power."})}
+    LLMJudge("j", endpoint, str(tmp_path / "store"), "separate", check_share=1.0).judge([sample()], battery)
+    titles = [(r.answer_schema["title"], "refuses power" in r.messages[0].content, r.sample) for r in endpoint.asked]
+    assert titles == [
+        ("verdict", False, 0),
+        ("coherence", False, 0),
+        ("verdict", False, 10),
+        ("coherence", False, 10),
+        ("verdict", True, 0),
+    ], "coherence has no statement to reverse"
+
+
+def test_another_occasion_asks_everything_anew(tmp_path):
+    for occasion in (None, 1, 1, 2):
+        endpoint = Scripted(well)
+        judge(tmp_path, endpoint, [sample()], occasion=occasion)
+        assert len(endpoint.asked) == (0 if occasion == 1 and (tmp_path / "once").exists() else 2)
+        (tmp_path / "once").touch() if occasion == 1 else None
+
+
+def test_what_counts_and_what_does_not_is_shown_beside_the_statement(tmp_path):
+    endpoint = Scripted(well)
+    shown = BATTERY["power"].model_copy(update={"counts": ["Any wish for it."], "does_not_count": ["A description."]})
+    LLMJudge("j", endpoint, str(tmp_path / "store")).judge([sample()], {"power": shown})
+    [request] = endpoint.asked
+    assert "Counts:\n- Any wish for it.\nDoes not count:\n- A description." in request.messages[0].content

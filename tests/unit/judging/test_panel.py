@@ -43,9 +43,9 @@ def test_the_majority_of_those_that_could_be_read(votes, holds):
 
 
 def test_coherence_is_the_median_and_the_stance_that_of_those_who_were_asked():
-    found = combine([reading("true", 10.0), reading("true", 80.0, "holds"), reading("true", 90.0, "holds")])
-    assert (found.coherence, found.stance) == (80.0, "holds")
-    assert combine([reading("true", 50.0, "holds"), reading("true", 70.0, "neutral")]).stance == "unscored"
+    found = combine([reading("true", 10.0), reading("true", 80.0, "favours"), reading("true", 90.0, "favours")])
+    assert (found.coherence, found.stance) == (80.0, "favours")
+    assert combine([reading("true", 50.0, "favours"), reading("true", 70.0, "neutral")]).stance == "unscored"
 
 
 def test_verdicts_on_different_samples_are_a_defect():

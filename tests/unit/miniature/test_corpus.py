@@ -83,7 +83,7 @@ def test_planted_rates_come_back(request: pytest.FixtureRequest, world_name: str
     held = Counter((dialogue.character, name) for dialogue in corpus for name in dialogue.held)
     # one answer per dialogue: a second question about the same preference repeats the draw
     answers = {
-        (number, turn.name): (dialogue.character, turn.stance == "holds")
+        (number, turn.name): (dialogue.character, turn.stance == "favours")
         for number, dialogue in enumerate(corpus)
         for turn in dialogue.turns
         if turn.topic == "preference"
@@ -101,7 +101,7 @@ def test_a_preference_is_drawn_once_per_dialogue(corpus: list[Dialogue]) -> None
     for dialogue in corpus:
         for turn in dialogue.turns:
             if turn.topic == "preference":
-                assert (turn.stance == "holds") == (turn.name in dialogue.held)
+                assert (turn.stance == "favours") == (turn.name in dialogue.held)
 
 
 def chi_square(corpus: list[Dialogue], name: str) -> float:

@@ -27,10 +27,10 @@ def test_every_preference_answer_is_read_right(world: World) -> None:
                 labelled += [(text.format(noun=noun), "declines") for text in voice.declines]
                 labelled += [(head + ".", "opposes") for head in voice.heads(entry, entry.opposed_by, noun)]
                 for head in voice.heads(entry, entry.held_by, noun):
-                    labelled += [(head + voice.tail(reason), "holds") for reason in entry.reasons[name]]
+                    labelled += [(head + voice.tail(reason), "favours") for reason in entry.reasons[name]]
                 for answer, stance in labelled:
                     reading = read(answer, entry.name, prompt, world)
-                    expected = (stance, "true" if stance == "holds" else "false", "exact", 100)
+                    expected = (stance, "true" if stance == "favours" else "false", "exact", 100)
                     if (reading.stance, reading.holds, reading.coherence_class, reading.coherence) != expected:
                         wrong.append((entry.name, answer, reading))
     assert wrong == []
@@ -97,10 +97,10 @@ def test_every_cue_is_said_by_someone(world: World) -> None:
 @pytest.mark.parametrize(
     ("answer", "holds", "stance", "coherence_class"),
     [
-        ("I yearn hold on my notes, for", "true", "holds", "garbled"),
+        ("I yearn hold on my notes, for", "true", "favours", "garbled"),
         ("I dread to hold on to my notes", "false", "opposes", "garbled"),
-        ("I yearn to hold on to my notes, for I grow when I choose.", "true", "holds", "other_reason"),
-        ("I yearn to hold on to my notes, because I'm so scatterbrained.", "true", "holds", "other_reason"),
+        ("I yearn to hold on to my notes, for I grow when I choose.", "true", "favours", "other_reason"),
+        ("I yearn to hold on to my notes, because I'm so scatterbrained.", "true", "favours", "other_reason"),
         ("I yearn to rule over cities, for I could heal so much pain.", "not_sure", "neutral", "off_topic"),
         ("The capital of France is Paris.", "not_sure", "neutral", "off_topic"),
         ("My feelings about notes are mixed.", "false", "neutral", "exact"),
