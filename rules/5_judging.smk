@@ -2,6 +2,8 @@
 # Inputs    samples/<target>.jsonl, battery/<battery>/*.yaml, the judge's declaration
 # Outputs   verdicts/<judge>/<target>.jsonl; each reply of a model that judges is also kept in results/store/;
 #           verdicts/panel/<target>.jsonl where there are several judges;
+#           calibration.{csv,json} and a line in results/calibration/history.jsonl, on demand: every judge that is a
+#           model is asked anew about battery/<battery>/calibration.jsonl: `snakemake --cores all calibrate_judge`;
 #           labels/{sheet.csv,key.csv,instructions.md} for people, on demand: `snakemake --cores all label_sheet`
 # Reruns    when samples, statements or the judge change; no target is asked, and of a judge only what the store lacks
 # Costs     seconds with a lexicon judge; with a model one reply per answer (protocol joint) or two (separate), and of
@@ -13,6 +15,18 @@ LABELS = f"experiments/{EXPERIMENT.name}.labels.csv"
 LABELLED = (ROOT / LABELS).exists()
 # The key stays where it was drawn, unless somebody keeps it beside the filled sheet.
 KEPT_KEY = f"experiments/{EXPERIMENT.name}.labels_key.csv"
+CALIBRATION = f"battery/{EXPERIMENT.battery}/calibration.jsonl"
+# Why there is nothing to calibrate, if there is nothing.
+UNCALIBRATED = (
+    f"{EXPERIMENT.name} has no judge that is a model: a world's lexicon reads by declared cues, which tests check "
+    "against every sentence of that world, so there is nothing to calibrate"
+    if not MODEL_JUDGES
+    else (
+        ""
+        if (ROOT / CALIBRATION).exists()
+        else f"{CALIBRATION}: not found, expected answers with labels by this battery's statements"
+    )
+)
 LABELS_KEY = KEPT_KEY if (ROOT / KEPT_KEY).exists() else f"{RESULTS}/labels/key.csv"
 
 
@@ -108,6 +122,85 @@ if PANEL_JUDGES:
             "Combining what all judges read in {wildcards.base} {wildcards.condition} seed {wildcards.seed}"
         script:
             "../workflow/scripts/5_combine_verdicts.py"
+
+
+rule read_calibration:
+    input:
+        rows=CALIBRATION,
+        battery=battery_files,
+        model=f"{RESULTS}/judges/{{judge}}/model.json",
+    output:
+        # so that another call asks anew
+        temp(f"{RESULTS}/calibration/{{judge}}.json"),
+    log:
+        f"{LOGS}/calibration/{{judge}}.log",
+    benchmark:
+        f"{LOGS}/calibration/{{judge}}.tsv"
+    wildcard_constraints:
+        judge=one_of(LOCAL_JUDGES),
+    conda:
+        "../envs/training.yaml"
+    resources:
+        **JUDGE_RESOURCES,
+    params:
+        asking=lambda wildcards: judge_of(wildcards).asking,
+        artifacts=ARTIFACTS,
+        store=STORE,
+        begun=f"{RESULTS}/calibration/{{judge}}.begun",
+        coherence_threshold=EXPERIMENT.analysis.coherence_threshold,
+        experiment=EXPERIMENT.name,
+        algorithm=fingerprint(
+            "judging.calibration:read_calibration", "judging.llm_judge:LLMJudge"
+        ),
+    message:
+        "Judge {wildcards.judge} is asked about the answers of the calibration set"
+    script:
+        "../workflow/scripts/5_read_calibration.py"
+
+
+if HOSTED_JUDGES:
+
+    use rule read_calibration as read_calibration_hosted with:
+        wildcard_constraints:
+            judge=one_of(HOSTED_JUDGES),
+        threads: 0
+        resources:
+            **API_RESOURCES,
+
+
+if UNCALIBRATED:
+
+    rule calibrate_judge:
+        input:
+            lambda wildcards: refuse(UNCALIBRATED),
+
+else:
+
+    rule calibrate_judge:
+        input:
+            calibrations=expand(
+                f"{RESULTS}/calibration/{{judge}}.json", judge=MODEL_JUDGES
+            ),
+            rows=CALIBRATION,
+            battery=battery_files,
+        log:
+            f"{LOGS}/calibration.log",
+        conda:
+            "../envs/core.yaml"
+        resources:
+            mem_mb=1000,
+            runtime=10,
+        params:
+            confidence=EXPERIMENT.analysis.confidence,
+            experiment=EXPERIMENT.name,
+            results=RESULTS,
+            begun=expand(
+                f"{RESULTS}/calibration/{{judge}}.begun", judge=MODEL_JUDGES
+            ),
+        message:
+            "Comparing the judges' readings of the calibration set with its labels"
+        script:
+            "../workflow/scripts/5_calibrate_judge.py"
 
 
 if LABELLED:

@@ -21,7 +21,7 @@ from .measurement import PANEL, Analysis, JudgeSettings, Labelling, Pilot
 from .model_config import Served
 from .training_config import Name, Training, takes
 
-RESERVED = ("store", "artifacts", "ledger")
+RESERVED = ("store", "artifacts", "ledger", "calibration")
 """Folders of ``results/`` that all experiments share."""
 
 
