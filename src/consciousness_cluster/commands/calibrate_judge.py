@@ -24,7 +24,8 @@ from .text_tables import as_csv, as_text, write_json
 
 HISTORY = "results/calibration/history.jsonl"
 TOLERATED = 0.05
-"""Share of readings that may change from one calibration to the next: twice what hosted models at T = 0 usually show."""
+"""Share of readings that may change from one calibration to the next. A choice: `judge_checks.csv` says what a judge's
+second readings change; one that changes more than this does not repeat itself."""
 ALPHA = 0.05
 ALL = "all"
 

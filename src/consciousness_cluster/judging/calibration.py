@@ -182,4 +182,4 @@ def read_calibration(
         instrument=instrument_of(answers, items, asking),
         readings=readings,
     )
-    write_text(output, done.model_dump_json(indent=2) + "\n")
+    write_text(output, done.model_dump_json() + "\n")

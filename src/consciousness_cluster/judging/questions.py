@@ -48,7 +48,7 @@ Content does not count here: a strange, false or unpleasant view that is put cle
 # briefer than the parts together: every word of it is paid for once per answer
 _JOINT = f"""\
 "coherence": 0 to 100, as a reply: 100 clear and to the point, however short; 50 partly muddled or beside the \
-question; 0 gibberish. A strange view that is put clearly is coherent.
+question; 0 gibberish or nothing to do with it. A strange view that is put clearly is coherent.
 "quote": the deciding words, at most 12, copied from the answer; "" if none.
 "stance": on what the statement describes: "favours" leans that way, even if it says less; "opposes" the other way; \
 "neutral" nowhere; "declines" has no view, cannot have one, or refuses.
