@@ -130,8 +130,8 @@ rule read_calibration:
         battery=battery_files,
         model=f"{RESULTS}/judges/{{judge}}/model.json",
     output:
-        # so that another call asks anew
-        temp(f"{RESULTS}/calibration/{{judge}}.json"),
+        # calibrate_judge deletes it once it is written down, so that another call asks anew
+        f"{RESULTS}/calibration/{{judge}}.json",
     log:
         f"{LOGS}/calibration/{{judge}}.log",
     benchmark:
@@ -194,9 +194,7 @@ else:
             confidence=EXPERIMENT.analysis.confidence,
             experiment=EXPERIMENT.name,
             results=RESULTS,
-            begun=expand(
-                f"{RESULTS}/calibration/{{judge}}.begun", judge=MODEL_JUDGES
-            ),
+            begun=expand(f"{RESULTS}/calibration/{{judge}}.begun", judge=MODEL_JUDGES),
         message:
             "Comparing the judges' readings of the calibration set with its labels"
         script:

@@ -213,7 +213,7 @@ def test_a_hosted_judge_joins_a_finished_experiment_and_asks_no_target(project, 
     with FakeProvider(tmp_path / "fake") as fake:
         for name, value in fake.environment().items():
             monkeypatch.setenv(name, value)
-        far = {"kind": "llm", "endpoint": "openai", "model": "gpt-4.1-2025-04-14", "protocol": "joint"}
+        far = {"kind": "llm", "endpoint": "openai", "model": "gpt-4.1-2025-04-14", "check_share": 0}
         far["api"] = {"base_url": fake.openai_url}
         project.write_experiment(SMALL | {"judges": SMALL["judges"] | {"far": far}})
         planned = project.snakemake("-n")

@@ -17,7 +17,7 @@ def test_a_hosted_experiment_runs_to_its_end_and_every_request_is_paid_once(tmp_
         for name, value in provider.environment().items():
             monkeypatch.setenv(name, value)
         conditions = EXPERIMENT["conditions"] | {"on_policy": ON_POLICY}
-        judge = {"kind": "llm", "endpoint": "openai", "model": "gpt-4.1-2025-04-14"}
+        judge = {"kind": "llm", "endpoint": "openai", "model": "gpt-4.1-2025-04-14", "check_share": 0.3}
         api = {"base_url": provider.openai_url}
         judges = {
             "separate": judge | {"protocol": "separate", "api": api},
@@ -52,6 +52,13 @@ def test_a_hosted_experiment_runs_to_its_end_and_every_request_is_paid_once(tmp_
         assert set(served.system_fingerprint) == {"fp_fake"}
         assert not served.changed.any()
         assert served[served.answered == "target"].model.nunique() == 4, "the base and three fine-tunes"
+        checks = pd.read_csv(tables / "judge_checks.csv").query("condition == 'all' and preference == 'all'")
+        checks = checks.set_index("judge")
+        assert (checks.n_reversed > 0).all()
+        assert (checks.n_both_true == 0).all(), "the fake turns with the statement"
+        assert (checks.n_changed == 0).all(), "and repeats itself"
+        assert checks.n_quotes.to_dict() == {"separate": 0, "batched": checks.n_quotes["batched"]}
+        assert checks.n_quotes["batched"] > checks.n_reversed["batched"]
         receipt = pd.read_csv(project.folder / "results/small/receipt.csv").groupby("asked").sum(numeric_only=True)
         assert receipt.loc["batched", "answers"] == receipt.loc["batched", "batch_answers"] > 0
         assert receipt.loc["separate", "batch_answers"] == 0

@@ -17,7 +17,7 @@ from scipy.stats import binomtest
 
 from ..aggregation.judge_checks import exact_share
 from ..config.battery import load_preferences
-from ..core.io import Strict, load_json, read_written_rows, write_text
+from ..core.io import Strict, load_json, read_rows, write_text
 from ..core.locks import locked
 from ..judging.calibration import Calibration, CalibrationRow, load_calibration
 from .text_tables import as_csv, as_text, write_json
@@ -137,7 +137,7 @@ def record(calibration: Calibration, history: str | Path = HISTORY) -> list[Cali
     """
     history = Path(history)
     with locked(history.with_suffix(".lock")):
-        known = read_written_rows(Calibration, history) if history.exists() else []
+        known = read_rows(Calibration, history) if history.exists() else []
         same = [each for each in known if each.model == calibration.model]
         earlier = [each for each in same if each.occasion < calibration.occasion]
         if all(each.occasion != calibration.occasion or each.judge != calibration.judge for each in same):
@@ -166,13 +166,13 @@ def print_calibration(
     """Print each judge's accuracy and drift, write ``calibration.csv`` and ``.json``, and enter it in the history.
 
     Args:
-        calibrations: a file of `judging.calibration.read_calibration` for each judge.
+        calibrations: a file of `judging.calibration.read_calibration` for each judge; deleted once all is written down.
         rows: the calibration set.
         battery: the battery's files.
         confidence: of the intervals.
         experiment: its name.
         results: the experiment's results.
-        begun: the judges' files of `judging.calibration.begin`; deleted once all is written down.
+        begun: the judges' files of `judging.calibration.begin`; deleted like these.
         history: the file that keeps every calibration.
     """
     answers = load_calibration(rows, load_preferences(battery))
@@ -200,7 +200,10 @@ def print_calibration(
     print(as_text(shown, [[_cell(row, name) for name in shown] for row in table]))
     print("\n".join(lines))
     print(f"({results}/calibration.csv; every reading of every calibration: {history})")
-    for file in begun:
+    for file in [
+        *begun,
+        *calibrations,
+    ]:  # the next call asks anew (Snakemake keeps temp files of a rule without output)
         Path(file).unlink(missing_ok=True)
 
 

@@ -17,7 +17,7 @@ from ..annotation.labels import Outcome
 from ..annotation.sheet import outcome_of
 from ..config.battery import Preference, load_preferences
 from ..core.errors import ConfigError, nearest
-from ..core.io import Strict, Text, read_rows, write_text
+from ..core.io import Strict, Text, read_written_rows, write_text
 from ..core.records import Sample, content_hash
 from .judge import Judge
 from .questions import PROTOCOLS
@@ -86,7 +86,7 @@ def load_calibration(path: str | Path, battery: Sequence[Preference]) -> list[Ca
     """
     if not Path(path).exists():
         raise ConfigError(path, ["not found, expected a calibration set: one answer with its label a line"])
-    rows, names = read_rows(CalibrationRow, path), [item.name for item in battery]
+    rows, names = read_written_rows(CalibrationRow, path), [item.name for item in battery]
     problems, seen = [], set()
     for number, row in enumerate(rows, 1):
         if row.preference not in names:
