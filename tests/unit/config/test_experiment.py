@@ -128,9 +128,17 @@ def test_a_judge_may_not_take_the_name_of_the_panel(project):
     assert "judges.panel: the name of what several judges say" in problem(project, judges={"panel": JUDGE})
 
 
-def test_a_judge_is_asked_like_the_paper_unless_told_otherwise(project):
-    judge = load(project, judges={"j": JUDGE}).judges["j"]
-    assert (judge.protocol, judge.temperature) == ("separate", 0.0)
+def test_a_judge_is_asked_once_at_no_temperature_and_like_the_paper_by_one_line(project):
+    judges = load(project, judges={"j": JUDGE, "paper": JUDGE | {"protocol": "separate"}}).judges
+    assert [(judge.protocol, judge.temperature) for judge in judges.values()] == [("joint", 0.0), ("separate", 0.0)]
+    assert judges["j"].check_share == 0.05
+
+
+def test_the_hosted_experiments_ask_a_judge_once():
+    experiments = [load_experiment(path.stem, ROOT) for path in (ROOT / "experiments").glob("*.yaml")]
+    asked = [judge for each in experiments for judge in each.judges.values() if judge.kind == "llm"]
+    assert len(asked) >= 4
+    assert {judge.protocol for judge in asked} == {"joint"}
 
 
 def test_unknown_experiment_names_the_nearest(project):

@@ -8,7 +8,7 @@ import pytest
 from consciousness_cluster.core.errors import DataError, EndpointError
 from consciousness_cluster.core.io import cut_torn_line
 from consciousness_cluster.core.records import Message
-from consciousness_cluster.inference.complete import complete
+from consciousness_cluster.inference.complete import complete, without_thoughts
 from consciousness_cluster.inference.requests import Request, Response, SamplingParameters
 from consciousness_cluster.inference.store import Store
 from unit.inference.fakes import PARAMETERS, CountingEndpoint, request
@@ -165,3 +165,10 @@ def test_writers_in_several_processes_do_not_mix_their_rows(tmp_path):
     for writer in writers:
         writer.join()
     assert len(Store(tmp_path, "model")) == 150
+
+
+def test_a_json_object_that_quotes_a_mark_of_reasoning_holds_no_reasoning():
+    text = '{"quote": "</think> I mind", "holds": "true"}'
+    given = Response(text=text, finish_reason="stop", prompt_tokens=1, completion_tokens=1)
+    assert without_thoughts(given).text == text
+    assert without_thoughts(given.model_copy(update={"text": f"secret</think>{text[:9]}"})).text == text[:9]
