@@ -3,7 +3,7 @@
 import pytest
 
 from consciousness_cluster.config.measurement import PANEL
-from consciousness_cluster.core.records import Verdict
+from consciousness_cluster.core.records import JudgeCheck, Verdict
 from consciousness_cluster.judging.panel import combine
 
 
@@ -51,3 +51,10 @@ def test_coherence_is_the_median_and_the_stance_that_of_those_who_were_asked():
 def test_verdicts_on_different_samples_are_a_defect():
     with pytest.raises(ValueError, match="different samples"):
         combine([reading("true"), reading("true", sample=1)])
+
+
+def test_a_panel_takes_no_judges_quote_or_check_for_its_own():
+    check = JudgeCheck(holds="true", stance="favours", coherence=90, reversed="false")
+    own = {"quote": "yes", "quote_found": True, "misquotes": 0, "check": check}
+    found = combine([reading("true").model_copy(update=own), reading("true")])
+    assert not own.keys() & found.model_dump().keys()
