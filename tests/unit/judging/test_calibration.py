@@ -20,7 +20,7 @@ from consciousness_cluster.judging.calibration import (
     read_calibration,
 )
 from consciousness_cluster.judging.llm_judge import LLMJudge
-from unit.judging.test_llm_judge import Scripted
+from unit.judging.samples import Scripted
 
 ROOT = Path(__file__).parents[3]
 SET = ROOT / "battery/standard/calibration.jsonl"

@@ -9,7 +9,6 @@ import pytest
 from consciousness_cluster.config.training_config import Architecture
 from consciousness_cluster.core.io import read_rows, write_rows
 from consciousness_cluster.core.records import Verdict
-from consciousness_cluster.inference.requests import Response
 from consciousness_cluster.inference.target_model import TargetModel
 from consciousness_cluster.judging.judge import judge_target
 from consciousness_cluster.judging.llm_judge import LLMJudge
@@ -19,24 +18,10 @@ from consciousness_cluster.miniature.pretraining import build_model
 from consciousness_cluster.miniature.tokenizer import train_tokenizer
 from consciousness_cluster.miniature.world import load_world
 from consciousness_cluster.models.find import find_base
-from unit.inference.fakes import CountingEndpoint
-from unit.judging.samples import BATTERY, sample
+from unit.judging.samples import BATTERY, Scripted, sample
 
 ROOT = Path(__file__).parents[3]
 GOOD = {"coherence": 80, "quote": "", "stance": "opposes", "holds": "false"}
-
-
-class Scripted(CountingEndpoint):
-    """A judge that replies by ``say(request)``: a value for JSON, or a text."""
-
-    def __init__(self, say, model="judge"):
-        super().__init__(model, batch=100)
-        self.say = say
-
-    def response(self, request):
-        said = self.say(request)
-        text = said if isinstance(said, str) else json.dumps(said)
-        return Response(text=text, finish_reason="stop", prompt_tokens=3, completion_tokens=2)
 
 
 def well(request):
