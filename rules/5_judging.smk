@@ -193,7 +193,6 @@ else:
         params:
             confidence=EXPERIMENT.analysis.confidence,
             experiment=EXPERIMENT.name,
-            results=RESULTS,
             begun=expand(f"{RESULTS}/calibration/{{judge}}.begun", judge=MODEL_JUDGES),
         message:
             "Comparing the judges' readings of the calibration set with its labels"

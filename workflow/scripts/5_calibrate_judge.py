@@ -10,6 +10,6 @@ run(
     battery=list(snakemake.input.battery),
     confidence=snakemake.params.confidence,
     experiment=snakemake.params.experiment,
-    results=snakemake.params.results,
+    results=f"results/{snakemake.params.experiment}",
     begun=list(snakemake.params.begun),
 )
