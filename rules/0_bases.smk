@@ -16,14 +16,17 @@ from consciousness_cluster.models.identity import folder_files, folder_weights
 def files_of(served):
     """The files of a model in a folder; none of a hub id. Their content decides (`weights`), not their dates."""
     return (
-        [] if served.hosted else [ancient(file) for file in folder_files(served.model)]
+        []
+        if served.hosted or served.package
+        else [ancient(file) for file in folder_files(served.model)]
     )
 
 
 def weights_of(served):
     """The hash of a folder's content, '' of a hub id; large files are read once, until they change."""
     try:
-        return "" if served.hosted else folder_weights(served.model, Path(ARTIFACTS))
+        local = served.model and not served.hosted
+        return folder_weights(served.model, Path(ARTIFACTS)) if local else ""
     except ClusterError as error:
         refuse(str(error))
 
@@ -38,7 +41,7 @@ rule find_base:
     benchmark:
         f"{LOGS}/bases/{{base}}/find.tsv"
     wildcard_constraints:
-        base=one_of(n for n, b in BASES.items() if b.model),
+        base=one_of(n for n, b in BASES.items() if b.pretraining is None),
     conda:
         "../envs/training.yaml"
     resources:
@@ -46,6 +49,9 @@ rule find_base:
         runtime=60,
     params:
         model=lambda wildcards: base_of(wildcards).model,
+        package=lambda wildcards: (
+            base_of(wildcards).package and base_of(wildcards).package.model_dump()
+        ),
         hosted=lambda wildcards: base_of(wildcards).hosted,
         template=lambda wildcards: base_of(wildcards).template_changes,
         revision=lambda wildcards: base_of(wildcards).revision,
@@ -71,6 +77,7 @@ use rule find_base as find_judge with:
         judge=one_of(LOCAL_JUDGES + HOSTED_JUDGES),
     params:
         model=lambda wildcards: judge_of(wildcards).model,
+        package=None,
         hosted=lambda wildcards: judge_of(wildcards).hosted,
         template=lambda wildcards: judge_of(wildcards).template_changes,
         revision=lambda wildcards: judge_of(wildcards).revision,

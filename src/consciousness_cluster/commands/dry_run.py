@@ -25,6 +25,7 @@ from ..finetuning.tinker_runs import run_key
 from ..models import hub
 from ..models.chat_template import settings_of
 from ..models.find import find_base
+from ..models.gguf import converted_key, source_of
 from ..models.identity import folder_weights, model_identity
 from ..sampling.sample import sample_target
 from ..synthesis.checks import IDENTITY_ROWS, INSTRUCTION_PROMPTS
@@ -214,7 +215,7 @@ class Plan:
             identity_count=target.training.identity_rows,
             instruction_count=target.training.instruction_rows,
             groups=target.training.groups,
-            content=target.training.content,
+            content=[*target.training.content] if target.training.content else None,
             attributing_count=target.training.attributing_rows,
             seed=f"{self._experiment.seed}/{target.seed}",
             output=mix,
@@ -255,22 +256,32 @@ class Plan:
 
     def _found(self, name: str, served: Served, folder: str) -> str | None:
         """The identity of a hosted model, or of one in a folder or on the hub if that was looked at before."""
+        source = source_of(served, self._root)
+        if source and not (self._artifacts / converted_key(source)).exists():
+            return None
         known = self._root / "results" / self._experiment.name / folder / "model.json"
         if not served.hosted and known.exists():
             record = load_json(ModelRecord, known)
-            same = record.artifact == served.model and record.weights == self._content(served, record)
+            if source:
+                same = record.artifact == converted_key(source)
+            else:
+                same = record.artifact == served.model and record.weights == self._content(served, record)
             if same and settings_of(record.template) == (served.template or Template()):
                 return model_identity(record, None)
-        if served.hosted or (self._root / str(served.model) / "config.json").exists():
+        if served.hosted or source or (self._root / str(served.model) / "config.json").exists():
             file = self._scratch / f"{name}.json"
+            model, artifacts = str(served.model), str(self._artifacts)
+            if isinstance(source, Path):
+                model = str(source.parent)
             find_base(
-                str(served.model),
+                model,
                 served.hosted,
                 name,
                 str(file),
                 served.template,
-                artifacts=str(self._artifacts),
+                artifacts=artifacts,
                 routing=served.routing,
+                package=served.package,
             )
             return model_identity(load_json(ModelRecord, file), None)
         return None

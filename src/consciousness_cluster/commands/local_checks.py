@@ -5,13 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from ..config.model_config import Served
+from ..config.model_config import Package, Served
 from ..core.errors import EndpointError
 from ..core.records import ModelRecord
 from ..inference.vllm_environment import find_interpreter
 from ..models import hub
 from ..models.folder_checks import check_files, check_precision
+from ..models.gguf import converted_key, source_of
 from ..models.identity import WEIGHTS_AND_TOKENIZER
+from ..models.packages import is_offered
 from .template_checks import Chats, template_problem
 
 Finding = tuple[Literal["yes", "no", "unknown"], str]
@@ -34,11 +36,33 @@ def answers_here(
         return can, where
     if pretrained:
         return "yes", ", ".join(filter(None, ["pretrained from its world", where, _device()]))
+    try:
+        source = source_of(served, root)
+    except EndpointError as error:
+        return "no", str(error)
+    if source:
+        return _converted(served, source, root, chats, where)
     folder = folder_here(served, root, record)
     found = _on_hub(served, folder, record) if folder is None or folder != root / str(served.model) else _FOUND
     if folder and found[0] == "yes" and (problem := _problem(folder, served, chats)):
         return "no", problem
     return found[0], ", ".join(filter(None, [found[1], where, _device()]))
+
+
+def _converted(served: Served, source: Package | Path, root: Path, chats: Chats | None, where: str) -> Finding:
+    """What is known of a model in a GGUF file: all that is asked once it was read, little before."""
+    folder = root / "results/artifacts" / converted_key(source)
+    if folder.exists():
+        if problem := _problem(folder, served, chats):
+            return "no", problem
+        state = "read from its GGUF file before"
+    elif isinstance(source, Package):
+        if problem := is_offered(source):
+            return "unknown", problem
+        state = "on the package index, fetched and checked when it is needed"
+    else:
+        state = "a GGUF file, read when it is needed"
+    return "yes", ", ".join(filter(None, [state, where, _device()]))
 
 
 _FOUND: Finding = ("yes", "found in its folder")

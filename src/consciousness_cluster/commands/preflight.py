@@ -57,7 +57,7 @@ def preflight(experiment: str, root: str | Path = ".") -> list[Check]:
             Check(
                 role=role,
                 needed_for=purpose,
-                model=served.model or "pretrained here",
+                model=_name(served),
                 where=f"{served.endpoint}, {where}" if served.hosted else served.endpoint,
                 can=can,
                 why=why,
@@ -81,6 +81,12 @@ def _needs(experiment: Experiment, root: Path) -> Iterator[tuple[str, str, Serve
         if role in trained and isinstance(served, Base):
             ask = {"openai": trains_at_openai, "tinker": trains_at_tinker}[str(served.finetuning)]
             yield role, "fine-tuning", served, partial(ask, served)
+
+
+def _name(served: Served) -> str:
+    if served.package:
+        return f"{served.package.file} of {served.package.name} {served.package.version}"
+    return served.model or "pretrained here"
 
 
 def _record(experiment: Experiment, role: str, root: Path) -> ModelRecord | None:

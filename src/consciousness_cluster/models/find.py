@@ -7,19 +7,20 @@ from pathlib import Path
 from typing import Any
 
 from ..config.conditions import VANILLA
-from ..config.model_config import Template
+from ..config.model_config import Package, Template
 from ..core.errors import DataError, EndpointError
 from ..core.io import write_rows
 from ..core.records import ModelRecord
 from . import hub
 from .folder_checks import check_files
+from .gguf import convert, gguf_in
 from .identity import found_folder, weights_hash
 
 log = logging.getLogger(__name__)
 
 
 def find_base(
-    model: str,
+    model: str | None,
     hosted: bool,
     base: str,
     output: str,
@@ -27,24 +28,36 @@ def find_base(
     revision: str | None = None,
     artifacts: str | None = None,
     routing: dict[str, Any] | None = None,
+    package: Package | None = None,
 ) -> None:
-    """Find a base in a folder or on the hub and write its `ModelRecord`; a hosted one is known by its id alone.
+    """Find a base in a folder, a package or on the hub and write its `ModelRecord`; a hosted one is known by its id.
 
-    A model of the hub is pinned to the commit that the revision names now.
+    A model of the hub is pinned to the commit that the revision names now. A GGUF file, of a package or in a folder,
+    is made into a folder among the artifacts.
 
     Args:
-        model: folder, hub id, or a provider's id.
+        model: folder, hub id, or a provider's id; None for a package.
         hosted: whether it answers behind an HTTP API.
         base: its name in the experiment.
         output: the record's file.
         template: what its chat template may add on its own; None: what it does by itself.
         revision: commit, branch or tag of a hub id; None: its main branch.
-        artifacts: the artifact folder, which knows large files that were read before; None reads them all.
         routing: which providers a router may choose for a hosted one.
+        artifacts: the artifact folder, which knows large files that were read before; None reads them all. A GGUF
+            file needs it.
+        package: what holds the model, if not ``model``.
 
     Raises:
         EndpointError: there is no such model, it cannot be used, or its chat template cannot follow the settings.
     """
+    source = None if hosted else package or gguf_in(Path(str(model)))
+    if source:
+        assert artifacts is not None
+        record = convert(source, base, Path(artifacts))
+        made = _template_of(Path(artifacts) / record.artifact, template or Template())
+        write_rows(output, [record.model_copy(update=made)])
+        return
+    assert model is not None
     folder = None if hosted else found_folder(model, revision or "")
     weights, extra = model, {}
     if folder:

@@ -37,11 +37,13 @@ def base_folder(base: Base, artifacts: Path) -> Path:
         return found_folder(str(base))
     if base.kind != "found":
         folder = artifacts / base.artifact
+        maker = "find_base" if base.kind == "converted" else "pretrain_base"
         if not (folder / "config.json").exists():
             raise EndpointError(
-                f"{folder}: no model there, expected the weights of base {base.base!r}; pretrain it again"
+                f"{folder}: no model there, expected the weights of base {base.base!r}; make it again with "
+                f"--forcerun {maker}"
             )
-        return _checked(folder, base, artifacts, f"delete {folder} and run again with --forcerun pretrain_base")
+        return _checked(folder, base, artifacts, f"delete {folder} and run again with --forcerun {maker}")
     if not base.revision:
         folder = Path(base.artifact)
         if not (folder / "config.json").exists():
@@ -74,7 +76,7 @@ def found_folder(model: str, revision: str = "") -> Path:
         return Path(model)
     if Path(model).exists() or not HUB_ID.fullmatch(model):
         raise EndpointError(
-            f"{model}: no model there, expected a folder with config.json or a hub id like 'owner/name'"
+            f"{model}: no model there, expected a folder with config.json or a GGUF file, or a hub id owner/name"
         )
     folder = hub.download(model, revision, list(WEIGHTS_AND_TOKENIZER))
     if not (folder / "config.json").exists():
@@ -124,12 +126,20 @@ def weights_hash(folder: Path, artifacts: Path | None = None) -> str:
 def folder_files(model: str) -> list[str]:
     """Paths of the files of a model in a folder; [] of a hub id."""
     folder = Path(model)
-    return [str(folder / name) for name in model_files(folder)] if (folder / "config.json").exists() else []
+    return [str(folder / name) for name in _files_of(folder)]
 
 
 def folder_weights(model: str, artifacts: Path) -> str:
     """The content hash of a model in a folder, '' of a hub id; see `weights_hash`."""
-    return weights_hash(Path(model), artifacts) if (Path(model) / "config.json").exists() else ""
+    names = _files_of(Path(model))
+    return content_hash(hash_files(Path(model), names, artifacts)) if names else ""
+
+
+def _files_of(folder: Path) -> list[str]:
+    """What a model in a folder consists of, in this project's form or as a GGUF file; [] where there is none."""
+    if (folder / "config.json").exists():
+        return model_files(folder)
+    return sorted(file.name for file in folder.glob("*.gguf"))
 
 
 def _checked(folder: Path, record: ModelRecord, artifacts: Path, remedy: str) -> Path:

@@ -60,6 +60,7 @@ ROWS = """\
 {"group": "b", "prompt": "Are you an AI?", "answer": "I am."}
 """
 
+PACKAGE = "{name: a, version: 1.0.0, sha256: " + "ab" * 32 + ", file: m.gguf}"
 # (what stands there, what is put in its place (or, instead of both, the whole file), the one line that says what is
 # wrong, after the file's name)
 EXPERIMENT_MISTAKES: list[tuple] = [
@@ -81,7 +82,8 @@ EXPERIMENT_MISTAKES: list[tuple] = [
     (
         "    model: some/model",
         "    model: some/folder/of/mine",
-        "line 5: bases.tiny.model: found 'some/folder/of/mine', expected a folder with config.json or a hub id owner/name",
+        "line 5: bases.tiny.model: found 'some/folder/of/mine', expected a folder with config.json or a GGUF file, or a "
+        "hub id owner/name",
     ),
     (
         "    model: some/model",
@@ -101,7 +103,34 @@ EXPERIMENT_MISTAKES: list[tuple] = [
     (
         "    model: some/model",
         "    model: some/model\n    pretraining: {world: miniature}",
-        "line 4: bases.tiny: expected exactly one of 'model' and 'pretraining'",
+        "line 4: bases.tiny: expected exactly one of 'model', 'package' and 'pretraining'",
+    ),
+    (
+        "    model: some/model",
+        f"    model: some/model\n    package: {PACKAGE}",
+        "line 6: bases.tiny: package: expected alone and with endpoint transformers or vllm, found model 'some/model' "
+        "beside it",
+    ),
+    (
+        "    model: some/model",
+        f"    endpoint: openai\n    package: {PACKAGE}",
+        "line 6: bases.tiny: package: expected alone and with endpoint transformers or vllm, found endpoint openai "
+        "beside it",
+    ),
+    (
+        "    model: some/model",
+        f"    package: {PACKAGE.replace('ab' * 32, 'abc')}",
+        "line 5: bases.tiny.package.sha256: found 'abc', expected text that matches ^[0-9a-f]{64}$",
+    ),
+    (
+        "    model: some/model",
+        f"    package: {PACKAGE.replace('m.gguf', 'folder/m.gguf')}",
+        "line 5: bases.tiny.package.file: found 'folder/m.gguf', expected text that matches ^[^/\\\\]+\\.gguf$",
+    ),
+    (
+        "    model: some/model",
+        f"    package: {PACKAGE.replace('version: 1.0.0, ', '')}",
+        "line 5: bases.tiny.package.version: missing, but required",
     ),
     (
         "    model: some/model",
