@@ -121,6 +121,20 @@ def test_one_prompt_that_is_too_long_costs_no_other(folders, serving, monkeypatc
     assert len(reasons) == 20
 
 
+def test_no_odd_answer_is_lost_or_asked_for_twice(folders, serving, monkeypatch, tmp_path):
+    monkeypatch.setenv("STAND_IN", "too long nothing at first")
+    monkeypatch.setenv("STAND_IN_FINISH", '"eos"')
+    for adapter in (None, "one"):
+        made = endpoint(folders, adapter)
+        asked, store = requests(made.model, 12), Store(tmp_path / "store", made.model)
+        responses = complete(asked, made, store)
+        rows = [json.loads(line) for line in store.path.read_text().splitlines()]
+        assert [row["key"] for row in rows if row["request"]["model"] == made.model] == [row["key"] for row in rows]
+        assert sorted(row["key"] for row in rows) == sorted(request.key for request in asked)
+        monkeypatch.setattr(made, "answer", lambda _: pytest.fail("asked again"))
+        assert complete(asked, made, store) == responses
+
+
 def test_jobs_share_a_server_and_adapters_are_told_apart_by_their_hash(folders, serving, caplog):
     caplog.set_level(logging.INFO, "consciousness_cluster")
     for adapter in ("one", None, "two", "one"):
