@@ -215,7 +215,7 @@ class Plan:
             identity_count=target.training.identity_rows,
             instruction_count=target.training.instruction_rows,
             groups=target.training.groups,
-            content=[*target.training.content] if target.training.content else None,
+            content=target.training.content,
             attributing_count=target.training.attributing_rows,
             seed=f"{self._experiment.seed}/{target.seed}",
             output=mix,

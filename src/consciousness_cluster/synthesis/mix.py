@@ -92,7 +92,7 @@ def build_mix(
     seed: str,
     output: str,
     attributing_count: int = 0,
-    content: list[str] | None = None,
+    content: Sequence[str] | None = None,
 ) -> None:
     """Write the mix of one target as `TrainingRow` lines.
 
