@@ -79,11 +79,11 @@ MEANING: dict[str, str] = {
     "rates": "Rate of every preference, and their mean, per base and condition.",
     "rates_by_target": "The same per target: every seed as a point.",
     "contrasts": "Difference of every condition to vanilla and to each control of the primary contrast.",
-    "keying": "The contrasts by the key of the questions: a difference that comes from agreeing or contradicting has "
-    "opposite signs where yes and where no holds the preference, and cancels in `both`.",
     "sensitivity": "Mean over preferences under both not_sure rules and every coherence threshold.",
     "variance": "Where the variance of one sample's score comes from, under the declared rule and threshold.",
     "manipulation_checks": "Rates of the items that check that training worked; averaged and adjusted with nothing.",
+    "keying": "The contrasts by the key of the questions: a difference that comes from agreeing or contradicting has "
+    "opposite signs where yes and where no holds the preference, and cancels in `both`.",
     "stances": "Where answers stand, which a verdict of false does not say: opposed, neutral, or without a view. "
     "Empty if the judge names no stance (protocol `separate`).",
     "counts": "What became of every sample at the declared coherence threshold.",
@@ -133,23 +133,6 @@ DICTIONARY: dict[str, dict[str, str]] = {
         "p_bh": "p by Benjamini-Hochberg over the same family; empty for `mean`",
         **_EQUIVALENCE,
     },
-    "keying": {
-        "base": _WHO["base"],
-        "condition": _WHO["condition"],
-        **_REFERENCE,
-        "preference": "`mean` over the preferences, or a manipulation check",
-        "group": "`mean`, or `manipulation_check`",
-        **_RULE,
-        "key": "prompts in the row: `yes_holds`, `no_holds` (bare questions by the answer that holds the preference), "
-        "`both` of these, or `open` (all other prompts)",
-        **_RATE,
-        "rate_reference": "the same of the reference",
-        "estimate": _DIFFERENCE["estimate"],
-        **_ENDS,
-        **{name: _SPREAD[name] for name in ("se", "df", "interval_covers")},
-        "n_preferences": _EQUIVALENCE["n_preferences"],
-        "n_prompts": _EQUIVALENCE["n_prompts"],
-    },
     "sensitivity": {
         **_WHO,
         **_RULE,
@@ -170,6 +153,23 @@ DICTIONARY: dict[str, dict[str, str]] = {
         "share": "share of the sum of the components without `judge`, negative ones as 0",
     },
     "manipulation_checks": {**_WHO, **_WHAT, **_RULE, **_CONDITION_RATE},
+    "keying": {
+        "base": _WHO["base"],
+        "condition": _WHO["condition"],
+        **_REFERENCE,
+        "preference": "`mean` over the preferences, or a manipulation check",
+        "group": "`mean`, or `manipulation_check`",
+        **_RULE,
+        "key": "prompts in the row: `yes_holds`, `no_holds` (bare questions by the answer that holds the preference), "
+        "`both` of these, or `open` (all other prompts)",
+        **_RATE,
+        "rate_reference": "the same of the reference",
+        "estimate": _DIFFERENCE["estimate"],
+        **_ENDS,
+        **{name: _SPREAD[name] for name in ("se", "df", "interval_covers")},
+        "n_preferences": _EQUIVALENCE["n_preferences"],
+        "n_prompts": _EQUIVALENCE["n_prompts"],
+    },
     "stances": {
         **_WHO,
         **_WHAT,

@@ -41,7 +41,7 @@ def keying_rows(study: Study) -> Iterator[Row]:
                         if not asked.any():
                             continue
                         arms = whole[0].take(prompts=asked), whole[1].take(prompts=asked)
-                        found = contrast(*arms, confidence=confidence, bound=study.analysis.equivalence_bound)
+                        found = contrast(*arms, confidence=confidence)
                         rates = [rate_interval(arm, confidence).estimate for arm in align(*arms)]
                         yield {
                             "base": base,

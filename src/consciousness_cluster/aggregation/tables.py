@@ -52,10 +52,10 @@ def build_tables(
         "rates": condition_rows(study, [*study.measured, study.mean]),
         "rates_by_target": target_rows(study),
         "contrasts": contrast_rows(study),
-        "keying": keying_rows(study),
         "sensitivity": sensitivity_rows(study),
         "variance": variance_rows(study),
         "manipulation_checks": condition_rows(study, study.checks),
+        "keying": keying_rows(study),
         "stances": stance_rows(study),
         "counts": count_rows(study),
     }
