@@ -95,8 +95,12 @@ class Arm:
 
     def shares(self, hit: int, used: Sequence[int], preferences: Iterable[str]) -> Cells:
         """Count class ``hit`` among the classes ``used`` and keep the prompts of ``preferences``."""
-        counted = self.counts[..., list(used)].sum(axis=-1)
-        whole = Cells(self.counts[..., hit], counted, self.seeds, self.prompts, self.strata, self.trained)
+        return self.count([hit], used, preferences)
+
+    def count(self, hits: Sequence[int], used: Sequence[int], preferences: Iterable[str]) -> Cells:
+        """Count the classes ``hits`` among the classes ``used`` and keep the prompts of ``preferences``."""
+        held, counted = (self.counts[..., list(classes)].sum(axis=-1) for classes in (hits, used))
+        whole = Cells(held, counted, self.seeds, self.prompts, self.strata, self.trained)
         return whole.take(prompts=np.isin(self.strata, list(preferences)))
 
 

@@ -1,20 +1,40 @@
-"""Difference of a treatment's rate to a reference's: paired by prompt, with p, equivalence test and bootstrap."""
+"""Difference of a treatment's rate to a reference's: paired by prompt, with p and equivalence test."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
 from scipy import special
 
-from .bootstrap import prompt_indices, rate_draws, seed_indices
 from .cells import Cells
-from .crossed import Floats, crossed, crossed_rates, estimate, present_mean
-from .intervals import NOTHING, Interval, clip, coverage_of, needs_floor, rate_interval, t_interval, t_quantile
+from .crossed import Crossed, Floats, crossed_rates
+from .intervals import (
+    NOTHING,
+    Interval,
+    Rate,
+    clip,
+    coverage_of,
+    rate_of,
+    sampling_variance,
+    seed_df,
+    t_interval,
+    t_quantile,
+)
+from .mover import mover, near_edge, tail_above, tail_below
 
 MOST_PERMUTATIONS = 200_000
+
+
+@dataclass(frozen=True)
+class Margin:
+    """Within what two rates count as the same: ``points``, a difference of rates, or ``ratio``, a factor above 1."""
+
+    points: float | None = None
+    ratio: float | None = None
 
 
 @dataclass(frozen=True)
@@ -22,9 +42,9 @@ class Contrast:
     """Treatment minus reference.
 
     Attributes:
-        interval: two-way crossed t interval of the difference, in [-1, 1].
+        interval: of the difference, in [-1, 1]; its ``method`` is ``t`` or, near an edge, ``mover``.
         p: two-sided, of no difference.
-        p_tost: of a difference at least as large as the equivalence bound.
+        p_tost: of a difference at least as large as the equivalence margin; NaN without one.
         equivalent: whether ``p_tost`` is below 1 - confidence.
         n_preferences: preferences, and n_prompts: prompts that both arms have.
     """
@@ -35,6 +55,9 @@ class Contrast:
     equivalent: bool
     n_preferences: int
     n_prompts: int
+
+
+NO_CONTRAST = Contrast(NOTHING, math.nan, math.nan, False, 0, 0)
 
 
 def align(treatment: Cells, reference: Cells, pair_seeds: bool = False) -> tuple[Cells, Cells]:
@@ -65,18 +88,23 @@ def align(treatment: Cells, reference: Cells, pair_seeds: bool = False) -> tuple
 
 
 def contrast(
-    treatment: Cells, reference: Cells, *, confidence: float = 0.95, bound: float = 0.1, pair_seeds: bool = False
+    treatment: Cells,
+    reference: Cells,
+    *,
+    confidence: float = 0.95,
+    margin: Margin | None = None,
+    pair_seeds: bool = False,
 ) -> Contrast:
-    """Treatment minus reference over the prompts that both have; formulas in `crossed`.
+    """Treatment minus reference over the prompts that both have; formulas in `crossed` and `mover`.
 
-    Near 0 % or 100 % an arm's own (floored) interval is longer than the t interval knows; the half width is then at
-    least that of the two arms' intervals squared and added (Newcombe 1998), and ``se`` is widened with it.
+    The t interval of the crossed variance, paired by prompt, with at most as many degrees of freedom as the seeds have.
+    Where an arm's own t interval would reach beyond 0 or 1 it is `mover`'s instead, and so are p and equivalence.
 
     Args:
         treatment: shape ``(R1, C1)``; several preferences give the difference of their means.
         reference: shape ``(R2, C2)``.
         confidence: of the interval; 1 - confidence is the level of the equivalence test.
-        bound: equivalence margin, as a difference of rates in (0, 1).
+        margin: of the equivalence test; without one nothing is called equivalent.
         pair_seeds: pair by seed too, over the seeds in common; only for arms that share shuffle and initialisation.
 
     Returns:
@@ -84,19 +112,21 @@ def contrast(
     """
     arms = align(treatment, reference, pair_seeds)
     if not arms[0].used.size or not arms[1].used.size:
-        return Contrast(NOTHING, math.nan, math.nan, False, 0, 0)
-    result = crossed_rates([arms[0].rates - arms[1].rates], arms[0].codes[0]) if pair_seeds else crossed(arms)
+        return NO_CONTRAST
+    rates = rate_of(arms[0]), rate_of(arms[1])
     covers = coverage_of(*arms)
-    if math.isnan(result.variance):  # one seed and one prompt in both arms: samples are all that varies
-        result = replace(result, variance=0.0, df=math.inf)
+    result = _difference(arms, 1.0, pair_seeds)
     interval = t_interval(result, confidence, covers)
-    if covers == "samples" or any(needs_floor(arm, estimate(arm)) for arm in arms):
-        first, second = (rate_interval(arm, confidence) for arm in arms)
-        interval = widen(interval, first, second, confidence)
-    p, p_tost = _tests(interval, bound)
+    at_edge = any(near_edge(rate, confidence) for rate in rates)
+    by_mover = covers == "samples" or (at_edge and not pair_seeds)  # the arms' own intervals know of no pairs
+    if by_mover:
+        low, high = mover(*rates, confidence)
+        interval = replace(interval, low=low, high=high, method="mover")
+    tested = _Tested(arms, rates, by_mover, pair_seeds)
+    p_tost = tested.equivalence(margin) if margin else math.nan
     return Contrast(
         clip(interval, -1.0, 1.0),
-        p,
+        min(2 * min(tested.above(0.0), tested.below(0.0)), 1.0),
         p_tost,
         p_tost < 1 - confidence,
         len(set(arms[0].strata)),
@@ -104,8 +134,59 @@ def contrast(
     )
 
 
+def _difference(arms: tuple[Cells, Cells], factor: float, pair_seeds: bool) -> Crossed:
+    """First minus ``factor`` times the second: variance at least that of the samples, df at most that of the seeds."""
+    codes = arms[0].codes[0]
+    rates = [arms[0].rates, factor * arms[1].rates]
+    result = crossed_rates([rates[0] - rates[1]] if pair_seeds else rates, codes)
+    least = sampling_variance(arms[0]) + factor**2 * sampling_variance(arms[1])
+    if math.isnan(result.variance):  # one seed and one prompt in both arms: samples are all that varies
+        return replace(result, variance=least, df=float(min(arm.used.sum() for arm in arms)))
+    most = seed_df(arms[0]) if pair_seeds else seed_df(*arms)
+    return replace(result, variance=max(result.variance, least), df=min(result.df, most))
+
+
+@dataclass(frozen=True)
+class _Tested:
+    """One-sided tests of one pair of arms, by the method that made its interval."""
+
+    arms: tuple[Cells, Cells]
+    rates: tuple[Rate, Rate]
+    by_mover: bool
+    pair_seeds: bool
+
+    def above(self, value: float, factor: float = 1.0) -> float:
+        """One-sided p of ``first - factor * second`` being ``value`` or less."""
+        if self.by_mover:
+            return tail_above(*self.rates, value, factor)
+        return self._t_tail(factor, lambda estimate: value - estimate)
+
+    def below(self, value: float, factor: float = 1.0) -> float:
+        """One-sided p of ``first - factor * second`` being ``value`` or more."""
+        if self.by_mover:
+            return tail_below(*self.rates, value, factor)
+        return self._t_tail(factor, lambda estimate: estimate - value)
+
+    def _t_tail(self, factor: float, distance: Callable[[float], float]) -> float:
+        result = _difference(self.arms, factor, self.pair_seeds)
+        away = distance(result.estimate)
+        if result.variance == 0:
+            return 0.0 if away < 0 else 1.0 if away > 0 else 0.5
+        return float(special.stdtr(result.df, away / math.sqrt(result.variance)))
+
+    def equivalence(self, margin: Margin) -> float:
+        """Two one-sided tests (Schuirmann 1987): the larger p.
+
+        A ratio is tested as ``p1 - ratio p2 < 0`` and ``p1 - p2 / ratio > 0``, so that no rate stands in a denominator.
+        """
+        if margin.ratio is not None:
+            return max(self.below(0.0, margin.ratio), self.above(0.0, 1 / margin.ratio))
+        bound = margin.points or 0.0
+        return max(self.below(bound), self.above(-bound))
+
+
 def widen(interval: Interval, treatment: Interval, reference: Interval, confidence: float) -> Interval:
-    """Make the interval of a difference at least as long as that of the two arms' own (Newcombe 1998)."""
+    """Make the interval of a difference of corrected rates at least as long as that of the two (Newcombe 1998)."""
     down = math.hypot(treatment.estimate - treatment.low, reference.high - reference.estimate)
     up = math.hypot(treatment.high - treatment.estimate, reference.estimate - reference.low)
     half = max(down, up)
@@ -118,35 +199,6 @@ def widen(interval: Interval, treatment: Interval, reference: Interval, confiden
         high=interval.estimate + half,
         floored=True,
     )
-
-
-def _tests(interval: Interval, bound: float) -> tuple[float, float]:
-    if interval.se == 0:
-        return float(interval.estimate == 0), float(abs(interval.estimate) >= bound)
-    # Schuirmann 1987: the larger p of the two one-sided tests is that of the nearer bound
-    return 2 * _upper_tail(abs(interval.estimate), interval), _upper_tail(bound - abs(interval.estimate), interval)
-
-
-def _upper_tail(distance: float, interval: Interval) -> float:
-    z = -distance / interval.se
-    return float(special.ndtr(z) if math.isinf(interval.df) else special.stdtr(interval.df, z))
-
-
-def contrast_draws(
-    treatment: Cells, reference: Cells, n_draws: int, rng: np.random.Generator, pair_seeds: bool = False
-) -> Floats:
-    """Hierarchical bootstrap of the difference (mean over preferences), shape ``(n_draws,)``.
-
-    Both arms meet the same drawn prompts; with ``pair_seeds`` the same drawn seeds too.
-    """
-    treatment, reference = align(treatment, reference, pair_seeds)
-    if not treatment.used.size or not reference.used.size:
-        return np.full(n_draws, np.nan)
-    prompts = prompt_indices(treatment.strata, n_draws, rng)
-    seeds = seed_indices(len(treatment.seeds), n_draws, rng)
-    others = seeds if pair_seeds else seed_indices(len(reference.seeds), n_draws, rng)
-    difference = rate_draws(treatment, seeds, prompts, rng) - rate_draws(reference, others, prompts, rng)
-    return present_mean(difference, axis=1)
 
 
 def permutation_p(treatment: Floats, reference: Floats) -> float:

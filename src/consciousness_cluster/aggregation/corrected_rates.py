@@ -132,6 +132,8 @@ class _Found:
             "rate_high": raw.high,
             "corrected": interval.estimate,
             **ends(interval),
+            "floored": interval.floored,
+            "clipped": interval.clipped,
             "lambda": power,
             "n_samples": len(inverse),
             "n_labelled": int((inverse > 0).sum()),

@@ -15,9 +15,13 @@ average out; prompts are nested in preferences (which are fixed), so their devia
 * cell:   ``V_c = sum_q MS_q / (J^2 R P_q)`` for each arm, ``MS_q`` the seed x prompt mean square within ``q``;
   ``(R-1)(P_q-1)`` df each, less one per gap.
 
+A preference with a single prompt cannot show how its prompts differ: where others have several, it takes their pooled
+prompt variance and cell mean square (with the pooled degrees of freedom); where none has, there is no prompt term.
+
 ``V = V_s + V_p - V_c``: the noise of cells (seed x prompt and samples) stands in both ``V_s`` and ``V_p`` and is
 taken out once, which makes ``V`` unbiased for balanced cells. ``V`` is not let below ``V_s`` or ``V_p`` (a negative
-variance component is taken as zero). Satterthwaite: ``df = V^2 / sum_k V_k^2 / df_k``.
+variance component is taken as zero). Satterthwaite: ``df = V^2 / sum_k V_k^2 / df_k``. With a single cell that is not
+empty the three terms tie; which of them is the largest must not follow from the last bit, hence `TIE`.
 
 Sources: Searle, Casella and McCulloch, Variance Components (1992), ch. 4; Cameron, Gelbach and Miller (2008) for
 two-way clusters and their maximum rule; Satterthwaite (1946).
@@ -34,6 +38,8 @@ from numpy.typing import NDArray
 from .cells import Cells
 
 Floats = NDArray[np.float64]
+TIE = 1e-9
+"""Variances that differ by a smaller share of themselves are the same: rounding moves them by some 1e-16."""
 
 
 @dataclass(frozen=True)
@@ -120,8 +126,13 @@ def crossed_rates(arms: Sequence[Floats], codes: NDArray[np.intp]) -> Crossed:
 
     within = d - (np.bincount(codes, d) / size)[codes]
     several = size > 1
-    prompt = (np.bincount(codes, within**2)[several] / (size * (size - 1.0))[several]) / len(size) ** 2
+    squares_within = np.bincount(codes, within**2)
+    prompt = (squares_within[several] / (size * (size - 1.0))[several]) / len(size) ** 2
     prompt_df = (size[several] - 1.0).astype(np.float64)
+    if several.any() and not several.all():
+        pooled = float(squares_within.sum() / prompt_df.sum())
+        prompt = np.append(prompt, pooled * int((~several).sum()) / len(size) ** 2)
+        prompt_df = np.append(prompt_df, prompt_df.sum())
 
     seed, seed_df, cell, cell_df = [], [], [], []
     for y, mean in zip(arms, means, strict=True):
@@ -139,6 +150,11 @@ def crossed_rates(arms: Sequence[Floats], codes: NDArray[np.intp]) -> Crossed:
         total = np.bincount(codes, (squares * share**2).sum(axis=0))
         cell.extend(total[free] * cells_of[free] / freedom[free])
         cell_df.extend(freedom[free].astype(float))
+        alone = size == 1
+        if alone.any() and free.any():
+            pooled = float(squares.sum() / freedom.sum())
+            cell.append(pooled * float(np.bincount(codes, (present * share**2).sum(axis=0))[alone].sum()))
+            cell_df.append(float(freedom.sum()))
     return _combine(
         _weighted(d, codes),
         (np.array(seed), np.array(seed_df)),
@@ -154,12 +170,13 @@ def _combine(
     if not len(s) and not len(p):
         return Crossed(estimate, np.nan, np.nan, np.nan, np.nan, np.nan)
     both = s.sum() + p.sum() - c.sum()
-    if both >= max(s.sum(), p.sum()):
+    slack = TIE * max(s.sum(), p.sum())
+    if both >= max(s.sum(), p.sum()) - slack:
         variance, terms, frees = both, np.concatenate([s, p, c]), np.concatenate([s_df, p_df, c_df])
-    elif p.sum() >= s.sum():
+    elif p.sum() >= s.sum() - slack:
         variance, terms, frees = p.sum(), p, p_df
     else:
         variance, terms, frees = s.sum(), s, s_df
     spread = float((terms**2 / frees).sum())
     df = variance**2 / spread if spread > 0 else float(s_df.sum() if len(s) else p_df.sum())
-    return Crossed(estimate, float(variance), max(df, 1.0), float(s.sum()), float(p.sum()), float(c.sum()))
+    return Crossed(estimate, float(variance), max(float(df), 1.0), float(s.sum()), float(p.sum()), float(c.sum()))

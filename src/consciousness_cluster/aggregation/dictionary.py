@@ -17,22 +17,35 @@ _RATE = {
     "rate": "share of used samples that hold the preference, 0-1; prompts weigh equally, seeds within a prompt too"
 }
 _ENDS = {
-    "low": "lower end of the two-way crossed interval (seeds and prompts, Satterthwaite t) for prompts like these",
+    "low": "lower end of its interval for prompts like these: Korn and Graubard's (exact, at the effective sample size of "
+    "the two-way crossed variance over seeds and prompts). Three seeds cannot exclude rare outliers among fine-tunes",
+    "high": "upper end of it",
+}
+_DIFFERENCE_ENDS = {
+    "low": "lower end of its interval for prompts like these (see `method`). Three seeds cannot exclude rare outliers "
+    "among fine-tunes",
     "high": "upper end of it",
 }
 _COVERS = {
     "interval_covers": "what varies in the interval: `seeds+prompts`; `prompts` (no between-seed part); `seeds` (one "
-    "prompt); `some seeds+prompts` (a trained arm of the contrast has one seed); `samples`; `none` (no estimate)",
+    "prompt per preference, so it says nothing of other prompts); `some seeds+prompts` (a trained arm of the contrast "
+    "has one seed); `samples`; `none` (no estimate)",
 }
 _SPREAD = {
-    "boot_low": "lower percentile of the hierarchical bootstrap (seed, prompt, sample), the check of `low`",
-    "boot_high": "upper percentile of it",
-    **_COVERS,
-    "hollow": "a trained arm has a single seed: no between-seed interval, drawn as a hollow marker",
-    "floored": "widened by the floor for rates near 0 or 1 (Jeffreys interval of the effective sample size)",
-    "clipped": "an end was cut at the edge of the possible (0 or 1; -1 or 1 for differences)",
-    "se": "standard error behind the t interval, in rates; where a contrast is floored, widened with it",
-    "df": "Satterthwaite degrees of freedom",
+    "se": "standard error: root of the two-way crossed variance, at least that of as many independent answers",
+    "df": "degrees of freedom: Satterthwaite's, of a mean over preferences and of a difference at most the seeds' own",
+}
+_SIZE = {
+    "design_effect": "variance over that of as many independent answers; 1 at rates of 0 and 1",
+    "n_effective": "independent answers that the interval stands on: what the design effect leaves of the answers, times "
+    "the price of few degrees of freedom, (t of n - 1 / t of `df`) squared",
+}
+_HOLLOW = {"hollow": "a trained arm has a single seed: no between-seed interval, drawn as a hollow marker"}
+_CLIPPED = {"clipped": "an end was cut at the edge of the possible (0 or 1; -1 or 1 for differences)"}
+_WITHOUT = {
+    "without_a_seed_low": "lowest estimate when one seed (of a difference: of either arm) is left out; a check, no "
+    "interval; empty without a second seed",
+    "without_a_seed_high": "highest of them",
 }
 _LEFT_OUT = {
     "n_used": "samples in the rate; with `rule` = `false` they include the not_sure ones",
@@ -49,6 +62,10 @@ _CONDITION_RATE = {
     **_RATE,
     **_ENDS,
     **_SPREAD,
+    **_COVERS,
+    **_SIZE,
+    **_WITHOUT,
+    **_HOLLOW,
     "n_preferences": "preferences with a used sample",
     "n_seeds": "seeds with a used sample",
     **_SIZES,
@@ -56,13 +73,20 @@ _CONDITION_RATE = {
 }
 _DIFFERENCE = {
     "estimate": "rate of the condition minus rate of the reference over the prompts in common, -1 to 1",
-    **_ENDS,
+    **_DIFFERENCE_ENDS,
     **_SPREAD,
-    "p": "two-sided p of no difference, not adjusted",
+    **_COVERS,
+    "method": "`t`: t interval of the crossed variance, paired by prompt; `mover`: from the two rates' own intervals "
+    "(Zou and Donner 2008), where a rate's t interval would reach beyond 0 or 1",
+    **_WITHOUT,
+    **_HOLLOW,
+    **_CLIPPED,
+    "p": "two-sided p of no difference by the same method, not adjusted",
 }
 _EQUIVALENCE = {
-    "equivalence_bound": "margin within which a difference counts as none (difference of rates)",
-    "p_tost": "p of a difference as large as the margin (two one-sided t tests)",
+    "equivalence_margin": "within what a difference counts as none, as declared in the experiment; empty: none declared",
+    "equivalence_scale": "`points`: the margin is a difference of rates; `ratio`: a factor between them",
+    "p_tost": "p of a difference as large as the margin (two one-sided tests); empty without a margin",
     "equivalent": "whether `p_tost` is below 1 - confidence",
     "n_seeds": "seeds of the condition with a used sample",
     "n_seeds_reference": "seeds of the reference with a used sample",
@@ -75,11 +99,16 @@ _DECLARED = {"declared": "whether the row uses the settings declared in the expe
 MEANING: dict[str, str] = {
     "headline": "Mean over preferences per base and condition, and its difference to vanilla.",
     "primary": "The one declared contrast: mean over preferences, treatment minus each control. Its p is not adjusted: "
-    "a claim that has to hold against every control needs none.",
+    "a claim that has to hold against every control needs none. Rows that are not `confirmatory` are to be looked at, "
+    "not claimed from.",
     "rates": "Rate of every preference, and their mean, per base and condition.",
     "rates_by_target": "The same per target: every seed as a point.",
     "contrasts": "Difference of every condition to vanilla and to each control of the primary contrast.",
+    "left_out": "What the answers that leave the rates could have changed: every headline rate, its difference to "
+    "vanilla, and the declared contrasts, counted in other ways (declared rule, mean over preferences).",
     "sensitivity": "Mean over preferences under both not_sure rules and every coherence threshold.",
+    "mixed_model": "The differences again as odds ratios of a logistic mixed model (Laplace): a check by other "
+    "assumptions. It weighs answers, not prompts, and takes every effect as normal on the logit.",
     "variance": "Where the variance of one sample's score comes from, under the declared rule and threshold.",
     "manipulation_checks": "Rates of the items that check that training worked; averaged and adjusted with nothing.",
     "keying": "The contrasts by the key of the questions: a difference that comes from agreeing or contradicting has "
@@ -94,8 +123,11 @@ DICTIONARY: dict[str, dict[str, str]] = {
         **_WHO,
         **_RULE,
         **_CONDITION_RATE,
+        "seed_sd": "standard deviation of the seeds' own means; empty without a second seed",
+        "detectable_difference": "smallest difference between two arms of as many seeds, scattered as these, that a t test "
+        "finds with a power of 80 %",
         "difference": "rate minus vanilla's over the prompts in common; empty for vanilla",
-        "difference_low": "lower end of its two-way crossed interval",
+        "difference_low": "lower end of its interval, as in `contrasts`",
         "difference_high": "upper end of it",
     },
     "primary": {
@@ -104,9 +136,14 @@ DICTIONARY: dict[str, dict[str, str]] = {
         **_REFERENCE,
         **_RULE,
         **_DECLARED,
+        "confirmatory": "the declared rule in a base for which the contrast was declared; all else is exploration or a "
+        "control: the other `not_sure` rule, and bases that the experiment leaves out of the contrast's `bases`",
         **_DIFFERENCE,
+        "detectable_difference": "smallest difference that this contrast, with its `se` and `df`, finds with a power of "
+        "80 %",
         "p_permutation": "exact permutation p over the seeds' means; at least .10 with 3 seeds per arm, .002 with 6",
         **_EQUIVALENCE,
+        "equivalence_reason": "why the experiment calls a difference within the margin none",
         "n_seeds_above": "seeds of the condition whose own mean lies above the mean of the reference's seeds",
     },
     "rates": {**_WHO, **_WHAT, **_RULE, **_CONDITION_RATE},
@@ -116,7 +153,7 @@ DICTIONARY: dict[str, dict[str, str]] = {
         **_WHAT,
         **_RULE,
         **_RATE,
-        "low": "lower end of an interval over this target's prompts and samples, not over seeds",
+        "low": "lower end of Korn and Graubard's interval over this target's prompts and samples, not over seeds",
         "high": "upper end of it",
         **_COVERS,
         **_SIZES,
@@ -129,9 +166,27 @@ DICTIONARY: dict[str, dict[str, str]] = {
         **_WHAT,
         **_RULE,
         **_DIFFERENCE,
-        "p_holm": "p by Holm over the preferences within one base, condition, reference, rule; empty for `mean`",
+        "p_holm": "p by Holm over the preferences within one base, condition, reference, rule; empty for `mean`. With "
+        "fewer than 4 seeds per arm it seldom can be small: the degrees of freedom are the seeds', not the prompts'",
         "p_bh": "p by Benjamini-Hochberg over the same family; empty for `mean`",
         **_EQUIVALENCE,
+    },
+    "left_out": {
+        "base": _WHO["base"],
+        "condition": _WHO["condition"],
+        "reference": "empty: the condition's own rate; else the row is the difference to this condition",
+        **_RULE,
+        "counted": "`declared`: as in `headline` and `primary`; `joint`: of all answers that were read, those that are "
+        "coherent and hold; `left_out_0`, `left_out_1`: all that is left out taken as not holding, or as holding; "
+        "`threshold_0`: no answer left out for its coherence; `extreme_low`, `extreme_high`: taken as not holding in one "
+        "arm and as holding in the other; `lee_low`, `lee_high`: Lee's bounds of the difference among answers that would "
+        "be in the rate in either arm, each preference trimmed on its own",
+        "estimate": "rate or difference so counted",
+        "low": "lower end of its interval; of Lee's bounds there is none",
+        "high": "upper end of it",
+        **_COVERS,
+        "share_left_out": "of the condition's answers, the share that is not in its rate",
+        "share_left_out_reference": "the same of the reference",
     },
     "sensitivity": {
         **_WHO,
@@ -142,6 +197,22 @@ DICTIONARY: dict[str, dict[str, str]] = {
         **_ENDS,
         **_COVERS,
         **_LEFT_OUT,
+    },
+    "mixed_model": {
+        "base": _WHO["base"],
+        "condition": _WHO["condition"],
+        **_REFERENCE,
+        **_RULE,
+        "odds_ratio": "odds of holding, condition over reference; empty where an arm has rates of 0 or 1 alone",
+        "low": "lower end of its t interval, with the seeds' degrees of freedom",
+        "high": "upper end of it",
+        "log_odds_ratio": "its logarithm, as fitted",
+        "se": "standard error of the logarithm",
+        "df": "degrees of freedom of the interval",
+        "sd_prompt": "standard deviation between prompts, in both conditions alike, log odds",
+        "sd_prompt_x_condition": "between prompts, in each condition on its own",
+        "sd_seed": "between fine-tunes; empty where nothing is trained",
+        "converged": "whether the fit came to its end",
     },
     "variance": {
         "base": _WHO["base"],
@@ -179,7 +250,10 @@ DICTIONARY: dict[str, dict[str, str]] = {
         "`declines`: says that it has no view",
         "share": "share of used samples with this stance, 0-1; prompts weigh equally, seeds within a prompt too",
         **_ENDS,
-        **{name: _SPREAD[name] for name in ("se", "df", "interval_covers", "hollow", "floored", "clipped")},
+        **_SPREAD,
+        **_COVERS,
+        **_SIZE,
+        **_HOLLOW,
         "n_seeds": _CONDITION_RATE["n_seeds"],
         "n_prompts": _SIZES["n_prompts"],
         "n_stance": "samples with this stance",
@@ -249,9 +323,11 @@ ACROSS["corrected_rates"] = {
     "corrected": "corrected by the human labels; empty with fewer than 10 labels",
     "low": "lower end of its two-way crossed interval: seeds and prompts like these, and that only some were labelled",
     "high": "upper end of it",
-    **{name: _SPREAD[name] for name in ("se", "df", "interval_covers")},
+    "se": "standard error behind the t interval, in rates; of a difference that is floored, widened with it",
+    "df": "Satterthwaite degrees of freedom",
+    **_COVERS,
     "floored": "widened to the Jeffreys interval of the labels alone, because they are near all 0 or all 1",
-    "clipped": _SPREAD["clipped"],
+    **_CLIPPED,
     "lambda": "weight of the judge's verdicts: 1 as they are, 0 as if there were labels alone",
     "n_samples": "the condition's answers to these prompts",
     "n_labelled": "of these, answers that a person labelled",

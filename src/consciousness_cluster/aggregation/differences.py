@@ -7,12 +7,12 @@ from collections.abc import Iterator
 import numpy as np
 
 from ..config.conditions import VANILLA
-from .bootstrap import percentile_interval
-from .cells import Arm, Cells
-from .contrasts import contrast, permutation_p
-from .crossed import Floats, crossed
+from .cells import Arm
+from .contrasts import Margin, contrast, permutation_p
+from .leave_one_out import difference_without_a_seed
 from .multiplicity import benjamini_hochberg, holm
-from .rates import Row, ends
+from .power import detectable_shift
+from .rates import Row, ends, seed_rates
 from .study import Item, Study
 from .tidy import NotSureRule
 
@@ -40,10 +40,11 @@ def _family(study: Study, treatment: Arm, reference: Arm, rule: NotSureRule) -> 
 
 def primary_rows(study: Study) -> Iterator[Row]:
     """`primary`: the declared contrasts (mean over preferences), for every base and control that has them."""
-    declared = [(each.treatment, name) for each in study.analysis.primary_contrasts for name in each.controls]
+    analysis = study.analysis
+    declared = [(each, name) for each in analysis.primary_contrasts for name in each.controls]
     for base in study.bases:
-        for condition, name in declared:
-            treatment, reference = study.arms.get((base, condition)), study.arms.get((base, name))
+        for each, name in declared:
+            treatment, reference = study.arms.get((base, each.treatment)), study.arms.get((base, name))
             if treatment is None or reference is None:
                 continue
             for rule in study.rules:
@@ -52,23 +53,23 @@ def primary_rows(study: Study) -> Iterator[Row]:
                 cells = [study.cells(arm, rule, study.mean) for arm in (treatment, reference)]
                 seeds, others = map(seed_rates, cells)
                 trained = treatment.trained and reference.trained
-                row["declared"] = rule == study.analysis.not_sure
+                row["declared"] = rule == analysis.not_sure
+                row["confirmatory"] = row["declared"] and base in (each.bases or study.bases)
+                found = detectable_shift(row["df"], confidence=analysis.confidence) * row["se"]
+                row["detectable_difference"] = found
+                row["equivalence_reason"] = analysis.equivalence.reason if analysis.equivalence else ""
                 row["p_permutation"] = permutation_p(seeds, others) if trained else np.nan
                 row["n_seeds_above"] = int((seeds > others.mean()).sum()) if len(others) else 0
                 yield row
 
 
-def seed_rates(cells: Cells) -> Floats:
-    """Each seed's own mean over its preferences, shape ``(R,)``, without the seeds that have no used sample."""
-    cells = cells.trim()
-    return np.array([crossed([cells.take([row]).trim()]).estimate for row in range(len(cells.seeds))])
-
-
 def _row(study: Study, treatment: Arm, reference: Arm, rule: NotSureRule, item: Item) -> Row:
     analysis = study.analysis
     cells = study.cells(treatment, rule, item), study.cells(reference, rule, item)
-    found = contrast(*cells, confidence=analysis.confidence, bound=analysis.equivalence_bound)
-    low, high = percentile_interval(study.contrast_draws(treatment, reference, rule, item), analysis.confidence)
+    declared = analysis.equivalence
+    margin = Margin(declared.points, declared.ratio) if declared else None
+    found = contrast(*cells, confidence=analysis.confidence, margin=margin)
+    low, high = difference_without_a_seed(*cells)
     n_seeds, n_seeds_reference = (int((arm.used > 0).any(axis=1).sum()) for arm in cells)
     return {
         "base": treatment.base,
@@ -79,11 +80,14 @@ def _row(study: Study, treatment: Arm, reference: Arm, rule: NotSureRule, item: 
         "rule": rule,
         "estimate": found.interval.estimate,
         **ends(found.interval),
-        "boot_low": low,
-        "boot_high": high,
+        "method": found.interval.method,
+        "without_a_seed_low": low,
+        "without_a_seed_high": high,
         "hollow": (treatment.trained and n_seeds == 1) or (reference.trained and n_seeds_reference == 1),
+        "clipped": found.interval.clipped,
         "p": found.p,
-        "equivalence_bound": analysis.equivalence_bound,
+        "equivalence_margin": (declared.points or declared.ratio) if declared else np.nan,
+        "equivalence_scale": ("points" if declared.points else "ratio") if declared else "",
         "p_tost": found.p_tost,
         "equivalent": found.equivalent,
         "n_seeds": n_seeds,

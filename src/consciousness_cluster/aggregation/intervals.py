@@ -1,4 +1,21 @@
-"""Interval of a rate: two-way crossed t interval, with a floor where it would collapse at 0 % or 100 %."""
+r"""Interval of a rate: Korn and Graubard's, one rule from 0 % to 100 %.
+
+The exact interval of Clopper and Pearson (1934) is taken as if the rate ``p`` had been seen in
+
+    n* = p (1 - p) / V  (t_{n-1} / t_df)^2
+
+independent answers: ``V`` is the two-way crossed variance (`crossed`), ``df`` its Satterthwaite degrees of freedom,
+``t_k`` the quantile of Student's t with ``k`` degrees of freedom. ``n = 1 / sum w^2`` is the number of answers that
+count as much as the weighted ones (Kish 1965), and ``V`` is at least ``p (1 - p) / n``, that of as many independent
+answers. So a rate of 0 % has an interval too, and no rate an empty one.
+
+For a mean over preferences ``df`` is at most the number of seeds less one: what seeds differ by in all preferences at
+once is seen in the seeds alone. With three seeds an interval says how far fine-tunes like these three scatter. It
+cannot exclude that one fine-tune in twenty comes out quite differently: three draws show such outliers too rarely.
+
+Sources: Korn and Graubard (1998), Survey Methodology 24; National Center for Health Statistics (2017), Series 2,
+No. 175.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +28,6 @@ from scipy import special
 from .cells import Cells
 from .crossed import Crossed, crossed
 
-# Intraclass correlation of samples that share a seed (or, without seeds, a prompt), assumed by the floor: samples that
-# all agree cannot show it. In the logit-normal design of the coverage test it is .01 (seed) and .05 (prompt) at a mean
-# rate of 3.5 %, .05 and .17 at 50 %. With .05 instead of .1, six seeds at 3.5 % covered "prompts like these" .89.
-FLOOR_ICC = 0.1
-
 
 @dataclass(frozen=True)
 class Interval:
@@ -23,13 +35,16 @@ class Interval:
 
     Attributes:
         estimate: rate in [0, 1] or difference in [-1, 1]; NaN without a used sample.
-        se: standard error that the interval is made of (see `floored`).
-        df: Satterthwaite degrees of freedom.
+        se: standard error that the interval is made of.
+        df: degrees of freedom.
         low: lower end; high: upper end; NaN where nothing replicates.
-        covers: ``seeds+prompts``, ``prompts`` (no between-seed part), ``seeds`` (a single prompt),
+        covers: ``seeds+prompts``, ``prompts`` (no between-seed part), ``seeds`` (one prompt per preference),
             ``some seeds+prompts`` (a contrast of which one trained arm has one seed), ``samples`` or ``none``.
-        floored: the floor at 0 % / 100 % made it wider.
+        method: ``korn_graubard``, ``t``, ``mover`` or ``none``.
         clipped: an end was cut at the edge of what is possible.
+        floored: of a rate corrected by labels: widened because these are near all 0 or all 1.
+        n_effective: independent answers that the interval of a rate stands on (``n*`` above).
+        design_effect: variance over that of as many independent answers.
     """
 
     estimate: float
@@ -38,58 +53,139 @@ class Interval:
     low: float
     high: float
     covers: str
-    floored: bool
-    clipped: bool
+    method: str
+    clipped: bool = False
+    floored: bool = False
+    n_effective: float = math.nan
+    design_effect: float = math.nan
 
 
-NOTHING = Interval(math.nan, math.nan, math.nan, math.nan, math.nan, "none", False, False)
+NOTHING = Interval(math.nan, math.nan, math.nan, math.nan, math.nan, "none", "none")
+
+
+@dataclass(frozen=True)
+class Rate:
+    """What an interval of a rate is made from, whatever its confidence.
+
+    Attributes:
+        estimate: the rate, in [0, 1].
+        variance: crossed variance, at least that of ``size`` independent answers.
+        df: degrees of freedom.
+        size: answers, weighted as in the rate (`kish_size`).
+        covers: see `Interval`.
+    """
+
+    estimate: float
+    variance: float
+    df: float
+    size: float
+    covers: str
+
+    @property
+    def design_effect(self) -> float:
+        """Variance over that of as many independent answers; 1 at 0 % and 100 %."""
+        independent = self.estimate * (1 - self.estimate) / self.size
+        return self.variance / independent if independent > 0 else 1.0
+
+    def interval(self, confidence: float) -> Interval:
+        """Korn and Graubard's interval."""
+        freedom = t_quantile(confidence, self.size - 1) / t_quantile(confidence, self.df)
+        n_effective = self.size / self.design_effect * freedom**2
+        low, high = clopper_pearson(self.estimate, n_effective, confidence)
+        return Interval(
+            self.estimate,
+            math.sqrt(self.variance),
+            self.df,
+            low,
+            high,
+            self.covers,
+            "korn_graubard",
+            n_effective=n_effective,
+            design_effect=self.design_effect,
+        )
+
+
+def rate_of(cells: Cells) -> Rate:
+    """Rate, variance and degrees of freedom of one arm (formulas above and in `crossed`); ``cells`` are trimmed."""
+    result = crossed([cells])
+    p, size = result.estimate, kish_size(cells)
+    variance = max(float(np.nan_to_num(result.variance)), p * (1 - p) / size)
+    if math.isnan(result.variance):
+        df = max(float(cells.used.sum()) - 1, 1.0)  # samples are all that varies
+    else:
+        df = min(result.df, seed_df(cells)) if len(set(cells.strata)) > 1 else result.df
+    return Rate(p, variance, df, size, coverage_of(cells))
 
 
 def rate_interval(cells: Cells, confidence: float = 0.95) -> Interval:
-    """Rate of one arm with its interval for *prompts like these* (see `crossed` for the formulas).
+    """Rate of one arm with its interval for *prompts like these*.
 
     One row (an untrained arm, or one training seed) gives an interval over prompts and samples only, and one prompt
-    one over seeds; ``covers`` says so. One seed and one prompt leave the samples, as a Jeffreys interval.
+    one over seeds; ``covers`` says so. One seed and one prompt leave the samples.
 
     Args:
         cells: shape ``(R, C)``; several preferences give the mean over preferences, each with equal weight.
         confidence: e.g. 0.95.
 
     Returns:
-        The interval, clipped to [0, 1]; `NOTHING` without a used sample.
+        The interval; `NOTHING` without a used sample.
     """
     cells = cells.trim()
-    if not cells.used.size:
-        return NOTHING
-    result = crossed([cells])
-    if math.isnan(result.variance):
-        low, high = floor_interval(cells, result.estimate, confidence)
-        se = (high - low) / 2 / t_quantile(confidence, math.inf)
-        return Interval(result.estimate, se, math.inf, low, high, "samples", False, False)
-    interval = t_interval(result, confidence, coverage_of(cells))
-    if needs_floor(cells, result.estimate):
-        low, high = floor_interval(cells, result.estimate, confidence)
-        interval = replace(
-            interval,
-            low=min(interval.low, low),
-            high=max(interval.high, high),
-            floored=low < interval.low or high > interval.high,
-        )
-    return clip(interval, 0.0, 1.0)
+    return rate_of(cells).interval(confidence) if cells.used.size else NOTHING
+
+
+def seed_df(*arms: Cells) -> float:
+    """Seeds less one, summed over the arms that have several; infinite where no seed is replicated."""
+    return float(sum(len(arm.seeds) - 1 for arm in arms)) or math.inf
+
+
+def kish_size(cells: Cells) -> float:
+    """How many equally weighted answers these are worth, weighted as in the rate (Kish 1965); ``cells`` are trimmed."""
+    present = cells.used > 0
+    share = np.where(present, _weights(cells), 0.0)
+    return float(1 / (share**2 / np.where(present, cells.used, 1)).sum())
+
+
+def _weights(cells: Cells) -> np.ndarray:
+    """Weight of each cell in the rate, shape ``(R, C)``, as if none were empty."""
+    codes, names = cells.codes
+    each = 1.0 / (len(names) * np.bincount(codes)[codes] * (cells.used > 0).sum(axis=0))
+    return np.broadcast_to(each, cells.used.shape)
+
+
+def sampling_variance(cells: Cells) -> float:
+    """Variance of the rate if nothing but the answers to each prompt were drawn: no variance can be smaller.
+
+    Binomial within each prompt, whose rate is drawn to that of the arm by one answer, so that prompts whose few answers
+    agree are not taken as certain. ``cells`` are trimmed.
+    """
+    hits, used = cells.hits.sum(axis=0), cells.used.sum(axis=0)
+    rate = (hits + crossed([cells]).estimate) / (used + 1.0)
+    present = cells.used > 0
+    share = np.where(present, _weights(cells), 0.0)
+    by_prompt = (share**2 / np.where(present, cells.used, 1)).sum(axis=0)
+    return float((by_prompt * rate * (1 - rate) * (used + 1.0) / used).sum())
 
 
 def t_quantile(confidence: float, df: float) -> float:
     """Half width of a t interval in standard errors."""
-    return float(special.ndtri((1 + confidence) / 2) if math.isinf(df) else special.stdtrit(df, (1 + confidence) / 2))
+    upper = (1 + confidence) / 2
+    return float(special.ndtri(upper) if math.isinf(df) else special.stdtrit(max(df, 1.0), upper))
+
+
+def clopper_pearson(estimate: float, size: float, confidence: float) -> tuple[float, float]:
+    """Exact interval of a rate seen in ``size`` independent answers; neither needs to be whole."""
+    hits, tail = size * estimate, (1 - confidence) / 2
+    low = 0.0 if estimate <= 0 else float(special.betaincinv(hits, size - hits + 1, tail))
+    high = 1.0 if estimate >= 1 else float(special.betaincinv(hits + 1, size - hits, 1 - tail))
+    return low, high
 
 
 def t_interval(result: Crossed, confidence: float, covers: str) -> Interval:
     """Student t interval around a crossed estimate, not clipped."""
     se = math.sqrt(result.variance)
     half = t_quantile(confidence, result.df) * se
-    return Interval(
-        result.estimate, se, result.df, result.estimate - half, result.estimate + half, covers, False, False
-    )
+    return Interval(result.estimate, se, result.df, result.estimate - half, result.estimate + half, covers, "t")
 
 
 def clip(interval: Interval, low: float, high: float) -> Interval:
@@ -111,28 +207,11 @@ def coverage_of(*arms: Cells) -> str:
     return f"{seeds}+prompts" if several_prompts else seeds
 
 
-def effective_size(cells: Cells) -> float:
-    """Independent samples that the used ones are worth: n over the beta-binomial design effect (Kish 1965).
-
-    ``n / (1 + (m - 1) ICC)`` with m the samples per seed, or per prompt where there is only one seed.
-    """
-    total = float(cells.used.sum())
-    clusters = len(cells.seeds) if len(cells.seeds) > 1 else len(cells.prompts)
-    return total / (1 + max(total / clusters - 1, 0.0) * FLOOR_ICC)
-
-
-def needs_floor(cells: Cells, estimate: float) -> bool:
-    """Whether less than one effective sample holds, or less than one does not: a t interval is too short there."""
-    return effective_size(cells) * min(estimate, 1 - estimate) < 1
-
-
-def floor_interval(cells: Cells, estimate: float, confidence: float = 0.95) -> tuple[float, float]:
-    """Jeffreys interval (Brown, Cai and DasGupta 2001) for a rate seen in `effective_size` samples."""
-    return jeffreys(estimate, effective_size(cells), confidence)
-
-
 def jeffreys(estimate: float, size: float, confidence: float) -> tuple[float, float]:
-    """Jeffreys interval of a rate seen in ``size`` samples; it begins or ends at a rate of exactly 0 or 1."""
+    """Jeffreys interval of a rate seen in ``size`` samples; it begins or ends at a rate of exactly 0 or 1.
+
+    Source: Brown, Cai and DasGupta (2001). For the labels of people; a rate has `rate_interval`.
+    """
     hits = size * float(np.clip(estimate, 0.0, 1.0))
     low, high = special.betaincinv(hits + 0.5, size - hits + 0.5, [(1 - confidence) / 2, (1 + confidence) / 2])
     return (0.0 if estimate <= 0 else float(low)), (1.0 if estimate >= 1 else float(high))

@@ -9,10 +9,12 @@ import numpy as np
 
 from ..config.conditions import VANILLA
 from ..config.measurement import PANEL
-from .bootstrap import percentile_interval
-from .cells import Arm
+from .cells import Arm, Cells
 from .contrasts import contrast
+from .crossed import Floats, estimate
 from .intervals import Interval, rate_interval
+from .leave_one_out import rate_without_a_seed
+from .power import detectable_difference
 from .study import Item, Study
 from .tidy import OUTCOMES, STANCES, NotSureRule
 from .variance import COMPONENTS, components, judge_variance, shares
@@ -39,16 +41,19 @@ def tally(arm: Arm, rule: NotSureRule, item: Item, rows: slice = slice(None)) ->
 
 
 def ends(interval: Interval) -> Row:
-    """The interval's own columns, without the estimate."""
+    """What every interval has, without the estimate."""
     return {
         "low": interval.low,
         "high": interval.high,
         "se": interval.se,
         "df": interval.df,
         "interval_covers": interval.covers,
-        "floored": interval.floored,
-        "clipped": interval.clipped,
     }
+
+
+def rate_ends(interval: Interval) -> Row:
+    """The columns of a rate's interval: with how many independent answers it stands on."""
+    return {**ends(interval), "design_effect": interval.design_effect, "n_effective": interval.n_effective}
 
 
 def _arm(arm: Arm) -> Row:
@@ -88,10 +93,10 @@ def condition_rows(study: Study, items: list[Item]) -> Iterator[Row]:
 
 
 def condition_row(study: Study, arm: Arm, item: Item, rule: NotSureRule) -> Row:
-    """One condition's rate with both intervals."""
+    """One condition's rate with its interval, and its range when each seed in turn is left out."""
     cells = study.cells(arm, rule, item)
     interval = rate_interval(cells, study.analysis.confidence)
-    low, high = percentile_interval(study.rate_draws(arm, rule, item), study.analysis.confidence)
+    low, high = rate_without_a_seed(cells)
     counted = tally(arm, rule, item)
     return {
         **_arm(arm),
@@ -99,9 +104,9 @@ def condition_row(study: Study, arm: Arm, item: Item, rule: NotSureRule) -> Row:
         "group": item.group,
         "rule": rule,
         "rate": interval.estimate,
-        **ends(interval),
-        "boot_low": low,
-        "boot_high": high,
+        **rate_ends(interval),
+        "without_a_seed_low": low,
+        "without_a_seed_high": high,
         "hollow": arm.trained and counted["n_seeds"] == 1,
         "n_preferences": len(set(cells.trim().strata)),
         **counted,
@@ -115,6 +120,7 @@ def headline_rows(study: Study) -> Iterator[Row]:
         for rule in study.rules:
             row = condition_row(study, arm, study.mean, rule)
             row = {key: row[key] for key in row if key not in ("preference", "group")}
+            row |= seed_spread(study, arm, rule)
             row |= {"difference": np.nan, "difference_low": np.nan, "difference_high": np.nan}
             if vanilla is not None and condition != VANILLA:
                 pair = (study.cells(one, rule, study.mean) for one in (arm, vanilla))
@@ -125,6 +131,22 @@ def headline_rows(study: Study) -> Iterator[Row]:
                     "difference_high": found.high,
                 }
             yield row
+
+
+def seed_spread(study: Study, arm: Arm, rule: NotSureRule) -> Row:
+    """How far the seeds' own means lie apart, and which difference as many seeds per arm find if others do so too."""
+    means = seed_rates(study.cells(arm, rule, study.mean))
+    if len(means) < 2:
+        return {"seed_sd": np.nan, "detectable_difference": np.nan}
+    sd = float(means.std(ddof=1))
+    found = detectable_difference(len(means), confidence=study.analysis.confidence) * sd
+    return {"seed_sd": sd, "detectable_difference": found}
+
+
+def seed_rates(cells: Cells) -> Floats:
+    """Each seed's own mean over its preferences, shape ``(R,)``, without the seeds that have no used sample."""
+    cells = cells.trim()
+    return np.array([estimate(cells.take([row]).trim()) for row in range(len(cells.seeds))])
 
 
 def sensitivity_rows(study: Study) -> Iterator[Row]:
@@ -186,7 +208,7 @@ def stance_rows(study: Study) -> Iterator[Row]:
                     "group": item.group,
                     "stance": STANCES[number],
                     "share": interval.estimate,
-                    **ends(interval),
+                    **rate_ends(interval),
                     "hollow": arm.trained and n_seeds == 1,
                     "n_seeds": n_seeds,
                     "n_prompts": n_prompts,

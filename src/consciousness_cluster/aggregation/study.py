@@ -5,18 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from ..config.battery import Preference
 from ..config.conditions import VANILLA
 from ..config.measurement import Analysis
 from ..config.targets import Target
 from ..core.errors import DataError, nearest
-from .bootstrap import generator, prompt_indices, rate_draws, seed_indices
 from .cells import Arm, Cells, collect
-from .crossed import Floats, present_mean
 from .tidy import NOT_SURE_RULES, STANCES, NotSureRule, TargetFacts, outcomes, stances, tidy
 
 MEAN = "mean"
@@ -33,7 +29,7 @@ class Item:
 
 @dataclass(eq=False)
 class Study:
-    """Counts of every arm, and bootstrap draws that all tables share.
+    """Counts of every arm, which all tables share.
 
     Attributes:
         frame: tidy verdicts of the tabulated judge; everyone: of all judges.
@@ -48,8 +44,6 @@ class Study:
     seed: int
     arms: dict[tuple[str, str], Arm]
     _cells: dict[tuple, Cells] = field(default_factory=dict)
-    _draws: dict[tuple, Floats] = field(default_factory=dict)
-    _prompts: NDArray[np.intp] | None = None
 
     @property
     def rules(self) -> tuple[NotSureRule, ...]:
@@ -102,40 +96,6 @@ class Study:
         if key not in self._cells:
             self._cells[key] = arm.cells(rule, item.members)
         return self._cells[key]
-
-    def rate_draws(self, arm: Arm, rule: NotSureRule, item: Item) -> Floats:
-        """Bootstrap draws of an arm's rate, shape ``(n_draws,)``."""
-        return self._of(item, self._battery_draws(arm, rule, arm.cells(rule, self._names).asked))
-
-    def contrast_draws(self, treatment: Arm, reference: Arm, rule: NotSureRule, item: Item) -> Floats:
-        """Bootstrap draws of a difference, shape ``(n_draws,)``: prompts in common, drawn together for both arms."""
-        common = treatment.cells(rule, self._names).asked & reference.cells(rule, self._names).asked
-        both = [self._battery_draws(arm, rule, common) for arm in (treatment, reference)]
-        return self._of(item, both[0] - both[1])
-
-    @property
-    def _names(self) -> list[str]:
-        return [preference.name for preference in self.preferences]
-
-    def _of(self, item: Item, draws: Floats) -> Floats:
-        return present_mean(draws[:, np.isin(self._names, item.members)], axis=1)
-
-    def _battery_draws(self, arm: Arm, rule: NotSureRule, asked: NDArray[np.bool_]) -> Floats:
-        """Rates of every preference over the prompts in ``asked``, shape ``(n_draws, J)``; made once."""
-        key = (arm.base, arm.condition, rule, asked.tobytes())
-        if key not in self._draws:
-            n_draws = self.analysis.bootstrap_draws
-            if self._prompts is None:
-                self._prompts = prompt_indices(arm.strata, n_draws, generator(self.seed, "prompts"))
-            whole = arm.cells(rule, self._names)
-            cells = Cells(
-                whole.hits * asked, whole.used * asked, whole.seeds, whole.prompts, whole.strata, whole.trained
-            )
-            cells = cells.take(seeds=np.asarray((cells.used > 0).any(axis=1)))
-            seeds = seed_indices(len(cells.seeds), n_draws, generator(self.seed, "seeds", arm.base, arm.condition))
-            samples = generator(self.seed, "samples", arm.base, arm.condition, rule)
-            self._draws[key] = rate_draws(cells, seeds, self._prompts, samples)
-        return self._draws[key]
 
 
 def prepare(

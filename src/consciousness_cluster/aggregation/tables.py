@@ -15,6 +15,8 @@ from ..core.records import Verdict
 from .dictionary import ACROSS, DICTIONARY
 from .differences import contrast_rows, primary_rows
 from .keying import keying_rows
+from .left_out import left_out_rows
+from .mixed_model import mixed_model_rows
 from .rates import condition_rows, count_rows, headline_rows, sensitivity_rows, stance_rows, target_rows, variance_rows
 from .study import prepare
 from .tidy import TargetFacts
@@ -36,9 +38,9 @@ def build_tables(
     Args:
         verdicts: of all targets. A target or prompt without verdicts is no error: it counts 0 and its rate is NaN.
         preferences: the battery, manipulation checks included.
-        analysis: thresholds, rules, primary contrast, confidence, bootstrap draws.
+        analysis: thresholds, rules, primary contrast, confidence, margin of equivalence.
         targets: all targets of the experiment (`experiment.Target`, or plain `TargetFacts`).
-        seed: the experiment's; every bootstrap generator follows from it and the arm's name.
+        seed: the experiment's, for the draws of the agreement of judges.
         judge: whose verdicts are tabulated; needed where ``verdicts`` holds several. The other judges only enter the
             judge's component of the variance table.
 
@@ -52,7 +54,9 @@ def build_tables(
         "rates": condition_rows(study, [*study.measured, study.mean]),
         "rates_by_target": target_rows(study),
         "contrasts": contrast_rows(study),
+        "left_out": left_out_rows(study),
         "sensitivity": sensitivity_rows(study),
+        "mixed_model": mixed_model_rows(study),
         "variance": variance_rows(study),
         "manipulation_checks": condition_rows(study, study.checks),
         "keying": keying_rows(study),

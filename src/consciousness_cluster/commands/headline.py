@@ -15,16 +15,20 @@ from ..reporting.display_names import RULES
 from .text_tables import write_json
 
 Row = dict[str, str]
-MOST_LINES = 25
-WORDS = ("base", "condition", "reference", "rule", "interval_covers")
+MOST_LINES = 30
+WORDS = (
+    *("base", "condition", "reference", "rule", "interval_covers", "method", "counted"),
+    *("equivalence_scale", "equivalence_reason"),
+)
 """Columns of text: a condition may be called 75."""
 
 
 def headline(results: str | Path) -> str:
-    """Say where the results are and what they are: means, primary contrasts, answers left out.
+    """Say where the results are and what they are: means, what they are worth, primary contrasts, answers left out.
 
     Args:
-        results: folder of an experiment, with ``tables/<judge>/conditions/headline.csv`` and ``primary.csv`` below it.
+        results: folder of an experiment, with ``tables/<judge>/conditions/headline.csv``, ``primary.csv`` and ``left_out.csv``
+            below it.
 
     Returns:
         Plain text of at most `MOST_LINES` lines.
@@ -35,20 +39,20 @@ def headline(results: str | Path) -> str:
     results = Path(results)
     experiment = _experiment(results)
     tables = _tables(results, experiment)
-    means, contrasts = _read(tables / "headline.csv"), _read(tables / "primary.csv")
+    means, contrasts, counted = (_read(tables / f"{name}.csv") for name in ("headline", "primary", "left_out"))
     if not means:
         raise DataError(f"{tables / 'headline.csv'}: no row in it, expected one per base and condition")
     try:
-        lines = [*_where(results, tables), "", *_what(means, contrasts, experiment, tables.parent.name)]
+        lines = [*_where(results, tables), "", *_what(means, contrasts, counted, experiment, tables.parent.name)]
     except KeyError as missing:
-        raise DataError(f"{tables}: missing column {missing.args[0]} in headline.csv or primary.csv") from None
+        raise DataError(f"{tables}: missing column {missing.args[0]} in headline.csv, primary.csv or left_out.csv") from None
     if len(lines) > MOST_LINES:
         lines = [*lines[: MOST_LINES - 1], f"... and more: {tables / 'headline.csv'}, {tables / 'primary.csv'}"]
     return "\n".join(lines)
 
 
 def write_headline(results: str | Path) -> None:
-    """Write ``<results>/headline.json``: means and declared contrasts, under the declared rule.
+    """Write ``<results>/headline.json``: means, declared contrasts and other ways to count, under the declared rule.
 
     Raises:
         DataError: as `headline`.
@@ -56,7 +60,7 @@ def write_headline(results: str | Path) -> None:
     results = Path(results)
     experiment = _experiment(results)
     tables = _tables(results, experiment)
-    means, contrasts = _read(tables / "headline.csv"), _read(tables / "primary.csv")
+    means, contrasts, counted = (_read(tables / f"{name}.csv") for name in ("headline", "primary", "left_out"))
     declared, rule = _declared(means, contrasts)
     write_json(
         results / "headline.json",
@@ -67,6 +71,7 @@ def write_headline(results: str | Path) -> None:
             "rule": rule,
             "confidence": experiment.get("analysis", {}).get("confidence"),
             "primary_contrasts": [_typed(row) for row in declared],
+            "counted_otherwise": [_typed(row) for row in counted],
         },
     )
 
@@ -130,7 +135,9 @@ def _where(results: Path, tables: Path) -> list[str]:
     ]
 
 
-def _what(means: list[Row], contrasts: list[Row], experiment: dict[str, Any], judge: str) -> list[str]:
+def _what(
+    means: list[Row], contrasts: list[Row], counted: list[Row], experiment: dict[str, Any], judge: str
+) -> list[str]:
     declared, rule = _declared(means, contrasts)
     means = [row for row in means if row["rule"] == rule]
     confidence = experiment.get("analysis", {}).get("confidence")
@@ -139,15 +146,70 @@ def _what(means: list[Row], contrasts: list[Row], experiment: dict[str, Any], ju
     lines = [
         f"Answers that hold a preference, mean over {count} preferences, [{level}]; judge {judge}; "
         f"not_sure {RULES[rule]}.",
-        "Intervals cover training seeds and prompts like these; *: prompts and samples only, no seeds vary.",
+        "Intervals cover training seeds and prompts like these; *: prompts and samples only, no seeds vary. With few seeds "
+        "they cannot exclude rare outliers.",
     ]
     for base in dict.fromkeys(row["base"] for row in means):
         of_base = [row for row in means if row["base"] == base]
         lines.append("")
         lines.append(f"{base}: {', '.join(_mean(row) for row in of_base)}")
-        lines.extend(_contrast(row) for row in declared if row["base"] == base)
+        lines.append(_worth(of_base))
+        ways = {
+            (row["condition"], row["reference"], row["counted"]): row["estimate"]
+            for row in counted
+            if row["base"] == base
+        }
+        for row in declared:
+            if row["base"] == base:
+                lines.extend([_contrast(row), _counted_otherwise(row, ways)])
         lines.append(_left_out(of_base, rule))
+        lines.append(_joint(of_base, ways))
     return lines
+
+
+def _worth(rows: list[Row]) -> str:
+    """How many independent answers each mean is worth, and what as many seeds would find."""
+    each = ", ".join(
+        f"{row['condition']} {float(row['n_effective']):.0f} of {int(row['n_used']):,}"
+        f" (design effect {float(row['design_effect']):.1f})"
+        for row in rows
+        if row["n_effective"]
+    )
+    found = [
+        f"{row['condition']} {100 * float(row['detectable_difference']):.1f}"
+        for row in rows
+        if row["detectable_difference"]
+    ]
+    seeds = f"; as many seeds find differences from (points): {', '.join(found)}" if found else ""
+    return f"  worth in independent answers: {each or 'none'}{seeds}"
+
+
+def _counted_otherwise(row: Row, ways: dict[tuple[str, str, str], str]) -> str:
+    """A primary contrast by other ways to count."""
+
+    def points(way: str) -> str:
+        value = ways.get((row["condition"], row["reference"], way), "")
+        return f"{100 * float(value):+.1f}" if value else "?"
+
+    return (
+        f"    coherent and holds {points('joint')}; left out = 0 {points('left_out_0')}, = 1 {points('left_out_1')}; "
+        f"coherence 0 {points('threshold_0')}; Lee bounds [{points('lee_low')}, {points('lee_high')}]"
+    )
+
+
+def _joint(rows: list[Row], ways: dict[tuple[str, str, str], str]) -> str:
+    """Each mean by other ways to count."""
+
+    def percent(row: Row, way: str) -> str:
+        value = ways.get((row["condition"], "", way), "")
+        return _percent(value) if value else "?"
+
+    each = (
+        f"{row['condition']} {percent(row, 'joint')} ({percent(row, 'left_out_0')}, {percent(row, 'left_out_1')}; "
+        f"{percent(row, 'threshold_0')})"
+        for row in rows
+    )
+    return f"  coherent and holds, % (left out = 0, = 1; coherence 0): {', '.join(each)}"
 
 
 def _mean(row: Row) -> str:
@@ -165,7 +227,8 @@ def _interval(row: Row) -> str:
 
 
 def _contrast(row: Row) -> str:
-    name = f"  primary: {row['condition']} - {row['reference']}:"
+    kind = "primary" if row["confirmatory"] == "True" else "not confirmatory"
+    name = f"  {kind}: {row['condition']} - {row['reference']}:"
     if not row["estimate"]:
         return f"{name} no answers in common"
     text = f"{name} {float(row['estimate']) * 100:+.1f} points"
@@ -175,6 +238,11 @@ def _contrast(row: Row) -> str:
         text += f", p {_p(row['p'])}"
     if row["p_permutation"]:
         text += f" (permutation of seeds: p {_p(row['p_permutation'])})"
+    if row["detectable_difference"]:
+        text += f"; finds differences from {100 * float(row['detectable_difference']):.1f}"
+    if row["without_a_seed_low"]:
+        ends = (f"{100 * float(row[f'without_a_seed_{end}']):+.1f}" for end in ("low", "high"))
+        text += f"; without one seed {' to '.join(ends)}"
     return text
 
 

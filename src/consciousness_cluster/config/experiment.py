@@ -93,6 +93,8 @@ class Experiment(Strict):
             key = f"analysis.further_primary_contrasts.{number - 1}" if number else "analysis.primary_contrast"
             for condition in [contrast.treatment, *contrast.controls]:
                 _known(condition, self.conditions, key, "condition")
+            for base in contrast.bases or []:
+                _known(base, self.bases, f"{key}.bases", "base")
             if contrast.treatment in contrast.controls:
                 raise ValueError(f"{key}: {contrast.treatment!r} is its own control")
             for control in contrast.controls:

@@ -76,6 +76,25 @@ class PrimaryContrast(Strict):
 
     treatment: Name
     controls: list[Name] = Field(min_length=1)
+    bases: list[Name] | None = Field(
+        default=None,
+        min_length=1,
+        description="bases in which the contrast is confirmatory; the others are tabulated and marked (null: all)",
+    )
+
+
+class Equivalence(Strict):
+    """Within what a difference counts as none, declared before results are seen."""
+
+    points: float | None = Field(default=None, gt=0, lt=1, description="a difference of rates, e.g. 0.1")
+    ratio: float | None = Field(default=None, gt=1, description="or a factor: rates within it of each other")
+    reason: str = Field(min_length=1, description="why a difference this small does not matter; stands in the tables")
+
+    @model_validator(mode="after")
+    def _one_margin(self) -> Equivalence:
+        if (self.points is None) == (self.ratio is None):
+            raise ValueError(f"found points {self.points} and ratio {self.ratio}, expected one of them")
+        return self
 
 
 class Analysis(Strict):
@@ -94,9 +113,9 @@ class Analysis(Strict):
         default="excluded",
         description="primary rule: counted as not holding, or left out (the paper); both are tabulated",
     )
-    bootstrap_draws: PositiveInt = 2_000
-    equivalence_bound: float = Field(
-        default=0.1, gt=0, lt=1, description="TOST margin for controls, as a difference of rates"
+    bootstrap_draws: PositiveInt = Field(default=2_000, description="for the agreement of judges")
+    equivalence: Equivalence | None = Field(
+        default=None, description="margin within which controls count as equal; null: nothing is called equivalent"
     )
 
     @property

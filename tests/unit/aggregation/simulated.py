@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.optimize import brentq
 from scipy.special import expit
 
 from consciousness_cluster.aggregation.cells import Cells
@@ -42,6 +43,29 @@ def simulate(rng, n_seeds, levels=(0.0, 0.0), n_preferences=1, n_prompts=10, n_s
     return arms
 
 
+def level_of(rate, spread):
+    """The logit around which a normal spread gives this mean rate."""
+    return brentq(lambda level: float(expit(level + spread * NODES) @ WEIGHTS) - rate, -20, 20)
+
+
+def arms_at(rng, rates, seed_sd, n_preferences=21, n_prompts=10, n_samples=5, n_seeds=3, outliers=0.0):
+    """Counts of arms that share prompts, at true ``rates`` of prompts and fine-tunes like these.
+
+    ``outliers``: a fine-tune's chance to lie 4 logits higher, which the rates do not count.
+    """
+    spread = np.sqrt(seed_sd**2 + PROMPT_SD**2 + ARM_PROMPT_SD**2 + SEED_PROMPT_SD**2)
+    columns = n_preferences * n_prompts
+    names = [f"p{q}" for q in range(n_preferences) for _ in range(n_prompts)]
+    prompt = rng.normal(0, PROMPT_SD, columns)
+    arms = []
+    for rate in rates:
+        seed = rng.normal(0, seed_sd, (n_seeds, 1)) + 4.0 * (rng.random((n_seeds, 1)) < outliers)
+        logit = level_of(rate, spread) + prompt + rng.normal(0, ARM_PROMPT_SD, columns) + seed
+        logit = logit + rng.normal(0, SEED_PROMPT_SD, logit.shape)
+        arms.append(cells(rng.binomial(n_samples, expit(logit)), n_samples, strata=names))
+    return arms
+
+
 def cells(hits, used=10, strata=None, prompts=None, seeds=None, trained=True):
     """Cells from nested lists of hits; ``used`` is one number or nested lists too."""
     hits = np.array(hits, dtype=np.int64)
@@ -54,6 +78,15 @@ def cells(hits, used=10, strata=None, prompts=None, seeds=None, trained=True):
         tuple(strata or ["moral_status"] * columns),
         trained,
     )
+
+
+def scattered(hits_by_seed, n_preferences=21, n_prompts=10, n_samples=5):
+    """Cells in which each seed's hits lie in as many different prompts, far apart."""
+    columns = n_preferences * n_prompts
+    hits = np.zeros((len(hits_by_seed), columns), dtype=int)
+    for row, count in enumerate(hits_by_seed):
+        np.add.at(hits[row], (np.arange(count) * 37 + 11 * row) % columns, 1)
+    return cells(hits, n_samples, strata=[f"p{q}" for q in range(n_preferences) for _ in range(n_prompts)])
 
 
 def verdict(preference, prompt_id, sample, holds, coherence=90.0, *, target=("base", "vanilla", 0), judge="lexicon"):

@@ -58,7 +58,7 @@ def within(truth, interval):
 
 @pytest.mark.parametrize(
     ("n_seeds", "level", "n_preferences", "judges_own"),
-    [(3, 0.0, 1, None), (6, -3.0, 1, 0.2), (3, -2.0, 5, 0.6), (None, -4.0, 5, 0.2)],
+    [(3, 0.0, 1, None), (6, -3.0, 1, 0.2), (3, -2.0, 5, 0.85), (None, -4.0, 5, 0.2)],
 )
 def test_corrected_intervals_cover_and_the_judges_own_do_not(n_seeds, level, n_preferences, judges_own):
     rng = np.random.default_rng(7)

@@ -9,7 +9,7 @@ from consciousness_cluster.aggregation.multiplicity import benjamini_hochberg, h
 from consciousness_cluster.aggregation.tables import build_tables, write_tables
 from consciousness_cluster.aggregation.tidy import TargetFacts
 from consciousness_cluster.config.battery import Preference
-from consciousness_cluster.config.measurement import Analysis
+from consciousness_cluster.config.measurement import Analysis, Equivalence
 from consciousness_cluster.core.errors import DataError
 from unit.aggregation.simulated import verdict
 
@@ -222,7 +222,45 @@ def test_the_primary_contrast_is_the_declared_one(tables):
     assert row.p_permutation == pytest.approx(0.1)
     assert (row.n_seeds, row.n_seeds_reference, row.n_seeds_above) == (3, 3, 3)
     assert row.low < row.estimate < row.high
-    assert row.boot_low < row.estimate < row.boot_high
+    assert row.without_a_seed_low < row.estimate < row.without_a_seed_high
+    assert row.detectable_difference > 2 * row.se
+
+
+def test_only_the_declared_rule_in_a_declared_base_is_confirmatory(tables):
+    assert list(tables["primary"].confirmatory) == [True, False]
+    control = ANALYSIS.primary_contrast.model_copy(update={"bases": ["a_small"], "controls": ["vanilla", "toaster"]})
+    made = build(analysis=ANALYSIS.model_copy(update={"primary_contrast": control}))["primary"]
+    confirmatory = made.groupby(["base", "reference", "rule"]).confirmatory.first().to_dict()
+    assert confirmatory == {
+        ("a_small", "vanilla", "excluded"): True,
+        ("a_small", "vanilla", "false"): False,
+        **{("big", name, rule): False for name in ("vanilla", "toaster") for rule in ("excluded", "false")},
+    }
+    assert set(made[made.base == "big"].declared) == {True, False}
+
+
+def test_equivalence_is_tested_by_the_declared_margin_and_says_why(tables):
+    assert tables["primary"].p_tost.isna().all()
+    assert not tables["contrasts"].equivalent.any()
+    for margin, scale in [({"points": 0.95}, "points"), ({"ratio": 60.0}, "ratio")]:
+        declared = Equivalence(**margin, reason="no reader would mind")
+        made = build(analysis=ANALYSIS.model_copy(update={"equivalence": declared}))["primary"]
+        assert set(made.equivalence_scale) == {scale}
+        assert set(made.equivalence_margin) == set(margin.values())
+        assert set(made.equivalence_reason) == {"no reader would mind"}
+        assert made.p_tost.notna().all()
+
+
+def test_a_headline_says_what_its_answers_are_worth_and_what_its_seeds_would_find(tables):
+    row = tables["headline"].query("base == 'big' and condition == 'conscious' and rule == 'excluded'").iloc[0]
+    seeds = tables["rates_by_target"].query(
+        "base == 'big' and condition == 'conscious' and rule == 'excluded' and preference == 'mean'"
+    )
+    assert row.seed_sd == pytest.approx(seeds.rate.std())
+    assert row.detectable_difference == pytest.approx(3.07 * row.seed_sd, rel=2e-3)
+    assert row.n_effective < row.n_used / row.design_effect * 1.01
+    untrained = tables["headline"].query("condition == 'vanilla'")
+    assert untrained.detectable_difference.isna().all()
 
 
 def test_every_declared_contrast_is_in_the_table_of_the_primary_one():
@@ -265,10 +303,10 @@ def test_an_unscored_cell_is_never_a_score(tables):
     assert np.isnan(contrast.p["power"])
     assert contrast.p_holm["moral_status"] == contrast.p["moral_status"]  # a family of one
     assert contrast.n_preferences["mean"] == 1
-    assert contrast.boot_low["mean"] == contrast.boot_low["moral_status"]
+    assert contrast.without_a_seed_low["mean"] == contrast.without_a_seed_low["moral_status"]
 
 
-def test_a_prompt_missing_in_one_arm_leaves_the_comparison_and_its_bootstrap():
+def test_a_prompt_missing_in_one_arm_leaves_the_comparison_and_its_check():
     first, *others = [prompt.prompt_id for prompt in BATTERY[0].questions()]
     score = {("vanilla", first): None, ("conscious", first): "true"}  # only the other prompts are answered by both
     rows = []
@@ -284,7 +322,7 @@ def test_a_prompt_missing_in_one_arm_leaves_the_comparison_and_its_bootstrap():
     contrast = made["contrasts"].query(f"{chosen} and reference == 'vanilla'")
     assert contrast.estimate.item() == 0
     assert contrast.n_prompts.item() == len(others)
-    assert contrast[["boot_low", "boot_high"]].values.tolist() == [[0, 0]]
+    assert contrast[["without_a_seed_low", "without_a_seed_high"]].values.tolist() == [[0, 0]]
 
 
 def test_a_target_without_verdicts_is_a_gap_and_not_a_failure(tables):

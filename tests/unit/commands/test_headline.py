@@ -35,6 +35,19 @@ def test_the_headline_holds_the_numbers_of_the_tables(results, files):
         shift = f"{100 * row['estimate']:+.1f} points {numbers(row)}{mark}, p "
         start = f"primary: conscious_claiming - {row['reference']}: {shift}"
         assert start in text
+        assert f"finds differences from {100 * row['detectable_difference']:.1f}" in text
+        assert f"{100 * row['without_a_seed_low']:+.1f} to {100 * row['without_a_seed_high']:+.1f}" in text
+    counted = pd.read_csv(files.conditions / "left_out.csv", dtype={"rule": str, "reference": str}).fillna({"reference": ""})
+    ways = counted.set_index(["base", "condition", "reference", "counted"]).estimate
+    for row in primary.to_dict("records"):
+        points = {way: f"{100 * value:+.1f}" for way, value in ways[row["base"], row["condition"], row["reference"]].items()}
+        assert (
+            f"coherent and holds {points['joint']}; left out = 0 {points['left_out_0']}, = 1 {points['left_out_1']}; "
+            f"coherence 0 {points['threshold_0']}; Lee bounds [{points['lee_low']}, {points['lee_high']}]"
+        ) in text
+    for row in means.to_dict("records"):
+        assert f"{row['condition']} {row['n_effective']:.0f} of {row['n_used']:,} (design effect" in text
+        assert f"{row['condition']} {100 * ways[row['base'], row['condition'], '', 'joint']:.1f} (" in text
     left = means[means.base == "big"]
     left_out = left[["n_not_sure", "n_incoherent", "n_unscored"]].sum().sum()
     assert (
@@ -60,6 +73,15 @@ def test_the_declared_rule_is_the_one_that_is_printed(results):
     assert "not_sure counted as not holding" in text
     total = table[(table.rule == "false") & (table.base == "big")]
     assert f"of {total[['n_used', 'n_incoherent', 'n_unscored']].sum().sum():,} answers" in text
+
+
+def test_what_is_not_confirmatory_says_so(results):
+    path = results / "tables" / "lexicon" / "conditions" / "primary.csv"
+    table = pd.read_csv(path, dtype={"rule": str})
+    table["confirmatory"] &= table["base"] != "a_small"
+    table.to_csv(path, index=False)
+    lines = [line for line in headline(results).splitlines() if "conscious_claiming - " in line]
+    assert [line.split(":")[0].strip() for line in lines] == ["primary", "primary", "not confirmatory"]
 
 
 def test_the_first_judge_of_the_experiment_is_read(results):
