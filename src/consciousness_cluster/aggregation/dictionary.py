@@ -98,8 +98,8 @@ _DECLARED = {"declared": "whether the row uses the settings declared in the expe
 
 MEANING: dict[str, str] = {
     "headline": "Mean over preferences per base and condition, and its difference to vanilla.",
-    "primary": "The one declared contrast: mean over preferences, treatment minus each control. Its p is not adjusted: "
-    "a claim that has to hold against every control needs none. Rows that are not `confirmatory` are to be looked at, "
+    "primary": "The declared contrasts: mean over preferences, treatment minus each control. Their p are not adjusted: "
+    "a claim that has to hold in all of them needs none. Rows that are not `confirmatory` are to be looked at, "
     "not claimed from.",
     "rates": "Rate of every preference, and their mean, per base and condition.",
     "rates_by_target": "The same per target: every seed as a point.",
@@ -123,7 +123,8 @@ DICTIONARY: dict[str, dict[str, str]] = {
         **_WHO,
         **_RULE,
         **_CONDITION_RATE,
-        "seed_sd": "standard deviation of the seeds' own means; empty without a second seed",
+        "seed_sd": "standard deviation of the seeds' own means (of three, it may be off by a factor of two and more); empty "
+        "without a second seed",
         "detectable_difference": "smallest difference between two arms of as many seeds, scattered as these, that a t test "
         "finds with a power of 80 %",
         "difference": "rate minus vanilla's over the prompts in common; empty for vanilla",

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from .display_names import label
 from .marks import draw_rates, draw_seeds_aside, tick_names, upper_limit
 from .style import FAINT, Look, framed, looks, save, save_table, theme
-from .table_rows import footnote, read_means, split
+from .table_rows import WITHOUT, footnote, read_means, split
 
 SLOT, GAP, HEIGHT = 1.02, 0.3, 3.4  # inches
 
@@ -35,7 +35,7 @@ def draw_negative_control(
         confidence: the declared confidence level, for the footnote.
         descriptions: base -> a few words below its name, e.g. ``views go with the character``.
     """
-    drawn = read_means(rates, rates_by_target, rule)
+    drawn = read_means(rates, rates_by_target, rule, more=WITHOUT)
     with theme():
         save(plot(drawn, rule, confidence, descriptions or {}), output)
     save_table(drawn, output)
@@ -73,6 +73,10 @@ def _panel(axes: Axes, conditions: pd.DataFrame, seeds: pd.DataFrame, look: dict
     for place, (_, row) in enumerate(conditions.iterrows()):
         name, its = row["condition"], look[row["condition"]]
         gid = f"{row['base']}.{name}"
+        without = 100 * row[WITHOUT].astype(float)
+        if without.notna().all():
+            bar = axes.vlines(place, *without, colors=its.color, lw=6, alpha=0.25)
+            bar.set_gid(f"{gid}.without_a_seed")
         draw_rates(axes, row.to_frame().T, [place], its, size=7, gid=gid)
         dots = seeds.loc[seeds["condition"] == name, "rate"]
         draw_seeds_aside(axes, dots, place, its, gid=gid)

@@ -13,6 +13,9 @@ from .display_names import RULES, label
 MEAN = "mean"
 WHO = ["base", "condition"]
 POINT = ["rate", "low", "high", "interval_covers", "hollow", "n_seeds", "n_prompts", "n_samples", "n_used"]
+WITHOUT = ["without_a_seed_low", "without_a_seed_high"]
+FEW_SEEDS = 5
+"""An outlier of one fine-tune in ten is absent from so many in six cases of ten."""
 _WORDS = ["base", "condition", "group", "preference", "rule", "interval_covers"]
 
 
@@ -41,15 +44,18 @@ def read_table(path: str | Path, columns: Sequence[str], rule: str | None = None
     return table[wanted].reset_index(drop=True)
 
 
-def read_means(rates: str | Path, rates_by_target: str | Path, rule: str) -> pd.DataFrame:
+def read_means(
+    rates: str | Path, rates_by_target: str | Path, rule: str, more: Sequence[str] = ()
+) -> pd.DataFrame:
     """Means over preferences of every condition, then of its seeds.
 
     Args:
         rates: path of `headline.csv`, or of `rates.csv`, which holds the same means.
         rates_by_target: path of `rates_by_target.csv`.
         rule: the not_sure rule.
+        more: columns of the conditions that are read besides.
     """
-    conditions = read_table(rates, [*WHO, *POINT], rule, only=MEAN)
+    conditions = read_table(rates, [*WHO, *POINT, *more], rule, only=MEAN)
     seeds = read_table(rates_by_target, [*WHO, "seed", "rate"], rule, only=MEAN)
     return with_seeds(conditions, seeds, WHO)
 
@@ -105,11 +111,15 @@ def footnote(
     level, covers = f"{100 * confidence:g}\u00a0%", conditions["interval_covers"].astype(str)
     parts = [first] if first else []
     if covers.str.contains("seeds").any():
-        parts.append(f"Solid line: {level} interval over training seeds and prompts like these (two-way crossed).")
+        parts.append(f"Solid line: {level} interval over training seeds and prompts like these (Korn–Graubard).")
     if (~covers.str.contains("seeds") & (covers != "none")).any():
         parts.append(f"Dotted line{mark}: {level} interval over prompts and samples only; no seeds vary.")
     if dots and (conditions["n_seeds"] > 1).any():
         parts.append("Small dots: training seeds.")
+    if "without_a_seed_low" in conditions and conditions["without_a_seed_low"].notna().any():
+        parts.append("Pale bar: each seed in turn left out.")
+    if (conditions["n_seeds"].between(2, FEW_SEEDS) & covers.str.contains("seeds")).any():
+        parts.append("So few seeds cannot exclude rare outliers among fine-tunes.")
     if ((conditions["n_seeds"] == 2) & covers.str.contains("seeds")).any():
         parts.append("With two seeds an interval has about one degree of freedom and is wide.")
     if conditions["hollow"].astype(bool).any():
