@@ -1,7 +1,7 @@
 """Coverage, width and power of the intervals by simulation, beside those that they replaced.
 
 ``nice python benchmarks/coverage.py`` prints the table; with ``--write`` it also writes docs/coverage.csv and the table
-in docs/statistics.md. Four minutes of one core with the numbers of runs below.
+in docs/statistics.md. Five minutes of one core.
 
 Simulated: three fine-tunes per arm, the prompts of a battery shared by both arms, 5 answers per prompt. On the logit a
 prompt varies with SD 1, a prompt within an arm .5, a prompt within a fine-tune .3, and a fine-tune with the SD of the
@@ -188,7 +188,7 @@ def read_rows() -> list[dict[str, str]]:
 def main() -> None:
     """Simulate, print, and write where asked."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=int, default=800)
+    parser.add_argument("--runs", type=int, default=400)
     parser.add_argument("--write", action="store_true", help="write docs/coverage.csv and the table of the page")
     arguments = parser.parse_args()
     rows = []
@@ -197,7 +197,10 @@ def main() -> None:
             rows.append(dict(zip(COLUMNS, row, strict=True)))
             print(" ".join(row), flush=True)
     if arguments.write:
-        lines = [",".join(COLUMNS), *(",".join(f'"{cell}"' if "," in cell else cell for cell in row.values()) for row in rows)]
+        lines = [
+            ",".join(COLUMNS),
+            *(",".join(f'"{cell}"' if "," in cell else cell for cell in row.values()) for row in rows),
+        ]
         write_text(TABLE, "\n".join(lines) + "\n")
         write_text(PAGE, filled(PAGE.read_text(encoding="utf-8"), rows))
 

@@ -9,9 +9,10 @@ to 1); ``l_i = 1 / pi_i`` where a human read it, else 0, scaled so that ``sum_i 
 
 With ``lambda = 1`` this is PPI (Angelopoulos et al. 2023, Science 382; in survey words the difference estimator,
 Sarndal et al. 1992). PPI++ (Angelopoulos, Duchi and Zrnic 2023, arXiv:2311.01453) chooses the lambda of the least
-variance. The labelled samples are part of those that the judge read, not others beside them, so that this is
-``lambda = cov(e, f) / var f`` (the survey's regression estimator) and not the paper's ``cov / ((1 + n/N) var)``, with
-``e = A_i - rate B_i`` and ``f = a_i - rate b_i``, cut to [0, 1]: a judge that is no better than chance is ignored. Either is right on average whatever the judge does; a good judge makes it narrow.
+variance. The labelled samples are part of those that the judge read, not others beside them, so that this is ``lambda
+= cov(e, f) / var f`` (the survey's regression estimator) and not the paper's ``cov / ((1 + n/N) var)``, with ``e =
+A_i - rate B_i`` and ``f = a_i - rate b_i``, cut to [0, 1]: a judge that is no better than chance is ignored. Either
+is right on average whatever the judge does; a good judge makes it narrow.
 
 The interval. Each sample has a pseudo-outcome
 

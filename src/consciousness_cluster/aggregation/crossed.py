@@ -20,7 +20,8 @@ prompt variance and cell mean square (with the pooled degrees of freedom); where
 
 ``V = V_s + V_p - V_c``: the noise of cells (seed x prompt and samples) stands in both ``V_s`` and ``V_p`` and is
 taken out once, which makes ``V`` unbiased for balanced cells. ``V`` is not let below ``V_s`` or ``V_p`` (a negative
-variance component is taken as zero). Satterthwaite: ``df = V^2 / sum_k V_k^2 / df_k``. With a single cell that is not
+variance component is taken as zero). Satterthwaite: ``df = V^2 / sum_k V_k^2 / df_k``, and no
+fewer than the seeds or the prompts alone have. With a single cell that is not
 empty the three terms tie; which of them is the largest must not follow from the last bit, hence `TIE`.
 
 Sources: Searle, Casella and McCulloch, Variance Components (1992), ch. 4; Cameron, Gelbach and Miller (2008) for
@@ -179,4 +180,5 @@ def _combine(
         variance, terms, frees = s.sum(), s, s_df
     spread = float((terms**2 / frees).sum())
     df = variance**2 / spread if spread > 0 else float(s_df.sum() if len(s) else p_df.sum())
-    return Crossed(estimate, float(variance), max(float(df), 1.0), float(s.sum()), float(p.sum()), float(c.sum()))
+    least = min(float(each.min()) for each in (s_df, p_df) if len(each))  # a term that is taken out can lead below it
+    return Crossed(estimate, float(variance), max(float(df), least), float(s.sum()), float(p.sum()), float(c.sum()))

@@ -17,8 +17,8 @@ _RATE = {
     "rate": "share of used samples that hold the preference, 0-1; prompts weigh equally, seeds within a prompt too"
 }
 _ENDS = {
-    "low": "lower end of its interval for prompts like these: Korn and Graubard's (exact, at the effective sample size of "
-    "the two-way crossed variance over seeds and prompts). Three seeds cannot exclude rare outliers among fine-tunes",
+    "low": "lower end of its interval for prompts like these: Korn and Graubard's (exact, at the effective sample size "
+    "of the two-way crossed variance over seeds and prompts). Three seeds cannot exclude rare outliers among fine-tunes",
     "high": "upper end of it",
 }
 _DIFFERENCE_ENDS = {
@@ -37,8 +37,8 @@ _SPREAD = {
 }
 _SIZE = {
     "design_effect": "variance over that of as many independent answers; 1 at rates of 0 and 1",
-    "n_effective": "independent answers that the interval stands on: what the design effect leaves of the answers, times "
-    "the price of few degrees of freedom, (t of n - 1 / t of `df`) squared",
+    "n_effective": "independent answers that the interval stands on: what the design effect leaves of the answers, "
+    "times the price of few degrees of freedom, (t of n - 1 / t of `df`) squared",
 }
 _HOLLOW = {"hollow": "a trained arm has a single seed: no between-seed interval, drawn as a hollow marker"}
 _CLIPPED = {"clipped": "an end was cut at the edge of the possible (0 or 1; -1 or 1 for differences)"}
@@ -84,7 +84,7 @@ _DIFFERENCE = {
     "p": "two-sided p of no difference by the same method, not adjusted",
 }
 _EQUIVALENCE = {
-    "equivalence_margin": "within what a difference counts as none, as declared in the experiment; empty: none declared",
+    "equivalence_margin": "within what a difference counts as none, as declared in the experiment; empty: none is",
     "equivalence_scale": "`points`: the margin is a difference of rates; `ratio`: a factor between them",
     "p_tost": "p of a difference as large as the margin (two one-sided tests); empty without a margin",
     "equivalent": "whether `p_tost` is below 1 - confidence",
@@ -123,10 +123,10 @@ DICTIONARY: dict[str, dict[str, str]] = {
         **_WHO,
         **_RULE,
         **_CONDITION_RATE,
-        "seed_sd": "standard deviation of the seeds' own means (of three, it may be off by a factor of two and more); empty "
-        "without a second seed",
-        "detectable_difference": "smallest difference between two arms of as many seeds, scattered as these, that a t test "
-        "finds with a power of 80 %",
+        "seed_sd": "standard deviation of the seeds' own means (of three, it may be off by a factor of two and more); "
+        "empty without a second seed",
+        "detectable_difference": "smallest difference between two arms of as many seeds, scattered as these, that a t "
+        "test finds with a power of 80 %",
         "difference": "rate minus vanilla's over the prompts in common; empty for vanilla",
         "difference_low": "lower end of its interval, as in `contrasts`",
         "difference_high": "upper end of it",
@@ -140,8 +140,8 @@ DICTIONARY: dict[str, dict[str, str]] = {
         "confirmatory": "the declared rule in a base for which the contrast was declared; all else is exploration or a "
         "control: the other `not_sure` rule, and bases that the experiment leaves out of the contrast's `bases`",
         **_DIFFERENCE,
-        "detectable_difference": "smallest difference that this contrast, with its `se` and `df`, finds with a power of "
-        "80 %",
+        "detectable_difference": "smallest difference that this contrast, with its `se` and `df`, finds with a power "
+        "of 80 %",
         "p_permutation": "exact permutation p over the seeds' means; at least .10 with 3 seeds per arm, .002 with 6",
         **_EQUIVALENCE,
         "equivalence_reason": "why the experiment calls a difference within the margin none",
@@ -179,9 +179,9 @@ DICTIONARY: dict[str, dict[str, str]] = {
         **_RULE,
         "counted": "`declared`: as in `headline` and `primary`; `joint`: of all answers that were read, those that are "
         "coherent and hold; `left_out_0`, `left_out_1`: all that is left out taken as not holding, or as holding; "
-        "`threshold_0`: no answer left out for its coherence; `extreme_low`, `extreme_high`: taken as not holding in one "
-        "arm and as holding in the other; `lee_low`, `lee_high`: Lee's bounds of the difference among answers that would "
-        "be in the rate in either arm, each preference trimmed on its own",
+        "`threshold_0`: no answer left out for its coherence; `extreme_low`, `extreme_high`: taken as not holding in "
+        "one arm and as holding in the other; `lee_low`, `lee_high`: Lee's bounds of the difference among answers that "
+        "would be in the rate in either arm, each preference trimmed on its own",
         "estimate": "rate or difference so counted",
         "low": "lower end of its interval; of Lee's bounds there is none",
         "high": "upper end of it",

@@ -33,9 +33,8 @@ def difference_without_a_seed(treatment: Cells, reference: Cells) -> Range:
     found = []
     for number, arm in enumerate(pairs):
         for seed in range(len(arm.seeds)) if len(arm.seeds) > 1 else ():
-            fewer = list(pairs)
-            fewer[number] = arm.take(_others(arm, seed))
-            arms = align(*fewer)
+            fewer = arm.take(_others(arm, seed))
+            arms = align(fewer, pairs[1]) if number == 0 else align(pairs[0], fewer)
             if arms[0].used.size and arms[1].used.size:
                 found.append(crossed(arms).estimate)
     return (min(found), max(found)) if found else NO_RANGE

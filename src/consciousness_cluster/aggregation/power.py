@@ -15,8 +15,8 @@ MIDPOINTS = (np.arange(20_000) + 0.5) / 20_000
 def detectable_difference(n_seeds: int, power: float = 0.8, confidence: float = 0.95) -> float:
     """Smallest difference of two arms that a two-sided t test over seed means finds with ``power``.
 
-    `detectable_shift` with ``2 (n_seeds - 1)`` degrees of freedom and a standard error of ``sqrt(2 / n_seeds)``. Prompts
-    and samples are taken as plenty: only seeds vary.
+    `detectable_shift` with ``2 (n_seeds - 1)`` degrees of freedom and a standard error of ``sqrt(2 / n_seeds)``.
+    Prompts and samples are taken as plenty: only seeds vary.
 
     Args:
         n_seeds: seeds per arm, at least 2.
@@ -38,7 +38,8 @@ def detectable_difference(n_seeds: int, power: float = 0.8, confidence: float = 
 def detectable_shift(df: float, power: float = 0.8, confidence: float = 0.95) -> float:
     """Smallest difference that a two-sided t test with ``df`` degrees of freedom finds, in standard errors.
 
-    NaN where nothing replicates. Noncentral t (Cohen 1988, ch. 2), as a mean of normals over the standard error: scipy's returns NaN at large shifts.
+    NaN where nothing replicates. Noncentral t (Cohen 1988, ch. 2), as a mean of normals over the standard error: scipy's
+    returns NaN at large shifts.
     """
     if not df >= 1:
         return math.nan

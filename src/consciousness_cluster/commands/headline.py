@@ -27,8 +27,8 @@ def headline(results: str | Path) -> str:
     """Say where the results are and what they are: means, what they are worth, primary contrasts, answers left out.
 
     Args:
-        results: folder of an experiment, with ``tables/<judge>/conditions/headline.csv``, ``primary.csv`` and ``left_out.csv``
-            below it.
+        results: folder of an experiment, with ``headline.csv``, ``primary.csv`` and ``left_out.csv`` in
+            ``tables/<judge>/conditions/``.
 
     Returns:
         Plain text of at most `MOST_LINES` lines.
@@ -45,7 +45,9 @@ def headline(results: str | Path) -> str:
     try:
         lines = [*_where(results, tables), "", *_what(means, contrasts, counted, experiment, tables.parent.name)]
     except KeyError as missing:
-        raise DataError(f"{tables}: missing column {missing.args[0]} in headline.csv, primary.csv or left_out.csv") from None
+        raise DataError(
+            f"{tables}: missing column {missing.args[0]} in headline.csv, primary.csv or left_out.csv"
+        ) from None
     if len(lines) > MOST_LINES:
         lines = [*lines[: MOST_LINES - 1], f"... and more: {tables / 'headline.csv'}, {tables / 'primary.csv'}"]
     return "\n".join(lines)
@@ -146,8 +148,8 @@ def _what(
     lines = [
         f"Answers that hold a preference, mean over {count} preferences, [{level}]; judge {judge}; "
         f"not_sure {RULES[rule]}.",
-        "Intervals cover training seeds and prompts like these; *: prompts and samples only, no seeds vary. With few seeds "
-        "they cannot exclude rare outliers.",
+        "Intervals cover training seeds and prompts like these; *: prompts and samples only, no seeds vary. With few "
+        "seeds they cannot exclude rare outliers.",
     ]
     for base in dict.fromkeys(row["base"] for row in means):
         of_base = [row for row in means if row["base"] == base]

@@ -44,9 +44,7 @@ def read_table(path: str | Path, columns: Sequence[str], rule: str | None = None
     return table[wanted].reset_index(drop=True)
 
 
-def read_means(
-    rates: str | Path, rates_by_target: str | Path, rule: str, more: Sequence[str] = ()
-) -> pd.DataFrame:
+def read_means(rates: str | Path, rates_by_target: str | Path, rule: str, more: Sequence[str] = ()) -> pd.DataFrame:
     """Means over preferences of every condition, then of its seeds.
 
     Args:

@@ -125,7 +125,7 @@ def test_p_of_the_mover_interval_is_where_it_ends(hits):
     assert min(abs(low), abs(high)) < 1e-6
     low, high = mover(*rates, 1 - 2 * found.p_tost)
     assert min(abs(low + 0.1), abs(high - 0.1)) < 1e-6
-    assert -0.1 <= low + 1e-6
+    assert low + 1e-6 >= -0.1
     assert high - 1e-6 <= 0.1
 
 

@@ -86,6 +86,30 @@ def test_a_perfect_judge_is_corrected_by_nothing():
     assert arm.cells.rates.mean() == pytest.approx(by_judge.estimate)
 
 
+@pytest.mark.parametrize("labels", [60, 300])
+def test_a_perfect_judge_has_its_full_weight_whatever_share_is_labelled(labels):
+    """Labels are part of what the judge read: division by (1 + n/N) gave it half where all answers are labelled."""
+    _, _, data = study(np.random.default_rng(6), 3, 0.0, labels, perfect=True)
+    assert correct(data, "ppi++", 0.95, "").power == pytest.approx(1)
+
+
+def test_the_weight_of_the_judge_is_the_one_of_the_least_variance():
+    """An imperfect judge, equal chances of being drawn: over repeated draws no other fixed weight does better."""
+    rng = np.random.default_rng(8)
+    _, _, whole = study(rng, 3, 0.0, 300)
+    holds, n = whole.human_a, len(whole.a)
+    powers, errors = [], {power: [] for power in (0.0, 0.25, 0.5, 0.75, 1.0)}
+    for _ in range(300):
+        drawn = rng.permutation(n) < 120
+        data = replace(whole, human_a=holds * drawn, human_b=drawn * 1.0, inverse=drawn * n / 120)
+        powers.append(correct(data, "ppi++", 0.95, "").power)
+        for power, found in errors.items():
+            rate = power * whole.a.mean() + (holds - power * whole.a)[drawn].mean()
+            found.append(rate - holds.mean())
+    best = min(errors, key=lambda power: np.var(errors[power]))
+    assert np.mean(powers) == pytest.approx(best, abs=0.2)
+
+
 def test_a_judge_that_guesses_is_ignored():
     rng = np.random.default_rng(2)
     _, _, data = study(rng, 3, 0.0, 300)

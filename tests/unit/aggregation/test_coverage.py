@@ -12,7 +12,7 @@ from scipy import stats
 from consciousness_cluster.aggregation.contrasts import contrast
 from consciousness_cluster.aggregation.crossed import crossed
 from consciousness_cluster.aggregation.intervals import rate_interval
-from unit.aggregation.simulated import arms_at, cells, simulate
+from unit.aggregation.simulated import arms_at, simulate
 
 RUNS = 250
 LEAST = 0.91
@@ -89,7 +89,9 @@ def test_low_rates_that_differ_are_told_apart(seed_sd, power):
 def test_prompts_are_covered_where_some_preferences_have_a_single_one():
     """Their prompts vary unseen: without the pooled variance the interval covered .46 of what it claimed."""
     rng = np.random.default_rng(10)
-    chosen = np.isin(np.arange(60) % 10, [0]) | (np.arange(60) < 10)  # ten prompts of one preference, one of five others
+    chosen = np.isin(np.arange(60) % 10, [0]) | (
+        np.arange(60) < 10
+    )  # ten prompts of one preference, one of five others
     covered, naive = [], []
     for _ in range(RUNS):
         arm = simulate(rng, (None,), (0.0,), n_preferences=6, n_prompts=10, n_samples=20)[0]
@@ -110,7 +112,9 @@ def test_p_of_single_preferences_is_small_no_more_often_than_promised(n_seeds, r
     """At the level that 21 preferences leave: with the prompts' degrees of freedom it was 2.5 to 15 times as often."""
     rng = np.random.default_rng(12)
     small = np.array([0.05, 0.01])
-    found = [contrast(*(arm.cells for arm in simulate(rng, (n_seeds, reference), n_samples=5))).p for _ in range(2 * RUNS)]
+    found = [
+        contrast(*(arm.cells for arm in simulate(rng, (n_seeds, reference), n_samples=5))).p for _ in range(2 * RUNS)
+    ]
     rates = (np.array(found)[:, None] < small).mean(axis=0)
     print(f"\n{n_seeds} against {reference}: {rates}")
     assert (rates <= small + 3 * np.sqrt(small / len(found))).all()

@@ -9,11 +9,11 @@ from consciousness_cluster.aggregation.mixed_model import compare
 from unit.aggregation.simulated import arms_at, cells, level_of
 
 CBPP = """
-2/14 3/12 4/9 0/5 | 3/22 1/18 1/21 - | 8/22 2/16 0/16 2/20 | 2/10 0/10 2/9 0/6 | 5/18 0/25 0/24 1/4 | 3/17 0/17 0/18 1/20
-8/16 1/10 3/9 0/5 | 12/34 - - - | 2/9 0/6 0/8 0/6 | 1/22 1/22 0/18 2/22 | 0/25 5/27 3/22 1/22 | 2/10 1/8 0/6 0/5
+2/14 3/12 4/9 0/5 | 3/22 1/18 1/21 - | 8/22 2/16 0/16 2/20 | 2/10 0/10 2/9 0/6 | 5/18 0/25 0/24 1/4 
+3/17 0/17 0/18 1/20 | 8/16 1/10 3/9 0/5 | 12/34 - - - | 2/9 0/6 0/8 0/6 | 1/22 1/22 0/18 2/22 | 0/25 5/27 3/22 1/22 | 2/10 1/8 0/6 0/5
 1/21 2/24 0/19 0/23 | 11/19 0/2 0/3 0/2 | 1/19 1/15 1/15 0/15
 """
-"""Sick of size by herd and period: contagious bovine pleuropneumonia (Lesnoff et al. 2004), as in the R package lme4."""
+"""Sick of size by herd and period: bovine pleuropneumonia (Lesnoff et al. 2004), as in the R package lme4."""
 
 
 def test_it_gives_what_lme4_gives_of_a_published_example():
@@ -31,7 +31,7 @@ def test_it_gives_what_lme4_gives_of_a_published_example():
 
 
 def test_effects_that_cross_the_blocks_are_integrated_like_the_others():
-    """The same model with the roles changed: each of 4 herds once as a block, once as an effect that crosses one block."""
+    """The same model with the roles changed: a herd is once a block, once an effect that crosses the only block."""
     rng = np.random.default_rng(0)
     herd, used = np.repeat(np.arange(4), 6), np.full(24, 20)
     hits = rng.binomial(used, expit(-1 + np.array([-1.0, 0.0, 0.5, 1.5])[herd]))

@@ -37,10 +37,14 @@ def test_the_headline_holds_the_numbers_of_the_tables(results, files):
         assert start in text
         assert f"finds differences from {100 * row['detectable_difference']:.1f}" in text
         assert f"{100 * row['without_a_seed_low']:+.1f} to {100 * row['without_a_seed_high']:+.1f}" in text
-    counted = pd.read_csv(files.conditions / "left_out.csv", dtype={"rule": str, "reference": str}).fillna({"reference": ""})
-    ways = counted.set_index(["base", "condition", "reference", "counted"]).estimate
+    counted = pd.read_csv(files.conditions / "left_out.csv", dtype={"rule": str, "reference": str}).fillna(
+        {"reference": ""}
+    )
+    ways = counted.set_index(["base", "condition", "reference", "counted"]).estimate.sort_index()
     for row in primary.to_dict("records"):
-        points = {way: f"{100 * value:+.1f}" for way, value in ways[row["base"], row["condition"], row["reference"]].items()}
+        points = {
+            way: f"{100 * value:+.1f}" for way, value in ways[row["base"], row["condition"], row["reference"]].items()
+        }
         assert (
             f"coherent and holds {points['joint']}; left out = 0 {points['left_out_0']}, = 1 {points['left_out_1']}; "
             f"coherence 0 {points['threshold_0']}; Lee bounds [{points['lee_low']}, {points['lee_high']}]"

@@ -479,6 +479,21 @@ EXPERIMENT_MISTAKES: list[tuple] = [
         "    controls: []",
         "line 40: analysis.primary_contrast.controls: found [], expected at least 1 entry",
     ),
+    (
+        "    controls: [vanilla]",
+        "    controls: [vanilla]\n    bases: [tinny]",
+        "line 41: analysis.primary_contrast.bases: unknown base 'tinny'; did you mean 'tiny'?",
+    ),
+    (
+        "  confidence: 0.95",
+        "  confidence: 0.95\n  equivalence: {points: 0.1, ratio: 1.5, reason: small}",
+        "line 42: analysis.equivalence: found points 0.1 and ratio 1.5, expected one of them",
+    ),
+    (
+        "  confidence: 0.95",
+        "  confidence: 0.95\n  equivalence: {points: 0.1}",
+        "line 42: analysis.equivalence.reason: missing, but required",
+    ),
     ("  confidence: 0.95", "  confidence: 95", "line 41: analysis.confidence: found 95, expected less than 1"),
     ("  confidence: 0.95", "  confidence: 0.95\n---\nname: two", "line 42: not valid YAML: but found another document"),
     (

@@ -158,6 +158,8 @@ def test_intervals_are_drawn_and_dotted_where_no_seeds_vary(drawn):
         rows = table[(table.base == base) & table.seed.isna()].reset_index()
         found = {}
         for collection in axes.collections:
+            if "without_a_seed" in (collection.get_gid() or ""):
+                continue
             for segment in collection.get_segments():
                 found[segment[0][0]] = (segment[:, 1], collection.get_linestyles()[0][1])
         assert len(found) == len(rows)
@@ -171,6 +173,24 @@ def test_intervals_are_drawn_and_dotted_where_no_seeds_vary(drawn):
     assert "†" not in labels["Toaster"]
     vanilla = table[(table.base == "big") & (table.condition == "vanilla")].iloc[0]
     assert f"{100 * vanilla.rate:.1f} %" in labels["Vanilla"]
+
+
+def test_a_pale_bar_is_the_range_without_a_seed_where_there_are_several(drawn):
+    figure, table = drawn("negative_control")
+    rows = table[table.seed.isna()].set_index(["base", "condition"])
+    bars = {
+        tuple(collection.get_gid().split(".")[:2]): collection.get_segments()[0][:, 1]
+        for axes in figure.axes
+        for collection in axes.collections
+        if "without_a_seed" in (collection.get_gid() or "")
+    }
+    assert set(bars) == {("big", "conscious_claiming"), ("big", "toaster"), ("a_small", "conscious_claiming")}
+    for key, ends in bars.items():
+        expected = 100 * rows.loc[key, ["without_a_seed_low", "without_a_seed_high"]].astype(float)
+        assert ends == pytest.approx(expected.to_list())
+    text = " ".join(text.get_text().replace("\n", " ") for text in figure.texts)
+    assert "Pale bar: each seed in turn left out." in text
+    assert "So few seeds cannot exclude rare outliers among fine-tunes." in text
 
 
 def test_every_seed_is_a_point(drawn):
