@@ -18,7 +18,8 @@ _RATE = {
 }
 _ENDS = {
     "low": "lower end of its interval for prompts like these: Korn and Graubard's (exact, at the effective sample size "
-    "of the two-way crossed variance over seeds and prompts). Three seeds cannot exclude rare outliers among fine-tunes",
+    "of the two-way crossed variance over seeds and prompts). Three seeds cannot exclude rare outliers among "
+    "fine-tunes",
     "high": "upper end of it",
 }
 _DIFFERENCE_ENDS = {

@@ -10,7 +10,7 @@ which answers these are. So beside each rate and difference stand those of other
   other. The difference among all answers lies between them, whatever the reason for being left out.
 * of differences `lee_low`, `lee_high`: bounds of the difference among the answers that would be in the rate in either
   arm, if the fine-tune moves answers one way only within a preference, in or out. Of the arm that keeps more, the
-  excess is taken from the answers that hold, or from those that do not. Source: Lee (2009), Review of Economic Studies 76.
+  excess is taken from the answers that hold, or from those that do not. Source: Lee (2009), Rev. Econ. Studies 76.
 """
 
 from __future__ import annotations

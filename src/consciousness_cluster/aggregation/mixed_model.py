@@ -1,8 +1,8 @@
 """Rows of the table `mixed_model`: the differences again, as odds ratios of a logistic mixed model.
 
 A check of the contrasts by other assumptions: `laplace.fit` with a fixed effect of the treatment and random ones of the
-prompt, of the prompt in each condition, and of the fine-tune. It weighs answers, not prompts, is on the logit, and takes
-every effect as normal, so rare outliers among fine-tunes are no more in it than in an interval. Intervals are
+prompt, of the prompt in each condition, and of the fine-tune. It weighs answers, not prompts, is on the logit, and
+takes every effect as normal, so rare outliers among fine-tunes are no more in it than in an interval. Intervals are
 those of Student's t with as many degrees of freedom as the seeds have; the normal ones would be too short.
 """
 

@@ -38,8 +38,8 @@ def detectable_difference(n_seeds: int, power: float = 0.8, confidence: float = 
 def detectable_shift(df: float, power: float = 0.8, confidence: float = 0.95) -> float:
     """Smallest difference that a two-sided t test with ``df`` degrees of freedom finds, in standard errors.
 
-    NaN where nothing replicates. Noncentral t (Cohen 1988, ch. 2), as a mean of normals over the standard error: scipy's
-    returns NaN at large shifts.
+    NaN where nothing replicates. Noncentral t (Cohen 1988, ch. 2), as a mean of normals over the standard error:
+    scipy's returns NaN at large shifts.
     """
     if not df >= 1:
         return math.nan
