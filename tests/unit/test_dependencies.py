@@ -20,6 +20,7 @@ OWN = {
     "consciousness_cluster",
     "unit",
     "workflow",
+    "interval_coverage",  # of benchmarks/, as fill_numbers of docs/
     "vllm_server",
     "fake_provider",
     "slurm",

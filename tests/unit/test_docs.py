@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "docs"))
 sys.path.insert(0, str(ROOT / "benchmarks"))
-from coverage import filled, read_rows  # noqa: E402
+from interval_coverage import filled, read_rows  # noqa: E402
 from fill_numbers import MARKED, PAGES, fill, kept_tables, numbers, ranges, read_results  # noqa: E402
 
 LINKED = [

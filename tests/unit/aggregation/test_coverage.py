@@ -2,7 +2,7 @@
 
 Simulated: two arms, 10 shared prompts x 10 samples, logit SDs prompt 1, arm x prompt .5, seed x prompt .3, seed .6.
 Monte-Carlo error at .95 with 250 runs is .014: three of them below .95 is .91. More designs, with widths and what the
-intervals replaced: `benchmarks/coverage.py`, of which this is the fast part.
+intervals replaced: `benchmarks/interval_coverage.py`, of which this is the fast part.
 """
 
 import numpy as np

@@ -18,7 +18,7 @@ def samples(condition, *served):
 
 def verdict(number, *served):
     asked = WHO | {"condition": "vanilla", "sample": number, "judge": "far", "coherence": 90}
-    return Verdict(**asked, holds="true", stance="holds", served_by=list(served))
+    return Verdict(**asked, holds="true", stance="favours", served_by=list(served))
 
 
 def test_who_answered_is_counted_and_a_change_within_a_target_is_marked(tmp_path):

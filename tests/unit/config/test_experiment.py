@@ -236,7 +236,7 @@ def test_broken_files_are_named_with_their_line(project):
 
 def test_a_base_comes_from_one_place(project):
     message = problem(project, bases__tiny__pretraining={"world": "miniature"})
-    assert "bases.tiny: expected exactly one of 'model' and 'pretraining'" in message
+    assert "bases.tiny: expected exactly one of 'model', 'package' and 'pretraining'" in message
 
 
 def test_an_ablation_resolves_to_its_parents_recipe_with_one_change(project):

@@ -232,9 +232,9 @@ def test_adapter_of_another_base_is_refused(made, tokenizer, tmp_path):
 def test_base_that_is_not_there(tmp_path, monkeypatch, made):
     _, record = made
     pretrained = record.model_copy(update={"artifact": "0" * 64, "kind": "pretrained"})
-    with pytest.raises(EndpointError, match="pretrain it again"):
+    with pytest.raises(EndpointError, match="make it again with --forcerun pretrain_base"):
         load_target(pretrained, None, tmp_path)
-    with pytest.raises(EndpointError, match=r"expected a folder with config\.json or a hub id"):
+    with pytest.raises(EndpointError, match=r"expected a folder with config\.json or a GGUF file, or a hub id"):
         run(tmp_path / "nothing", tmp_path)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(EndpointError, match="nobody/no-such-model: neither a folder nor a model"):

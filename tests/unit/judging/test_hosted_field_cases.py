@@ -18,7 +18,7 @@ from consciousness_cluster.models.find import find_base
 from consciousness_cluster.sampling.sample import sample_target
 from unit.inference.hosted.other_servers import Server, chat, error, thought
 
-READING = {"coherence": 90, "stance": "holds", "holds": "true"}
+READING = {"quote": "I do not mind", "coherence": 90, "stance": "favours", "holds": "true"}
 FORM = json.dumps(READING)
 ODD = {
     "moderation": (error(400, "Content Exists Risk"), "content_filter"),

@@ -100,7 +100,7 @@ def test_only_a_local_model_that_was_found_has_a_template_to_set():
         "system": "drop"
     }
     for wrong in ({"endpoint": "openai", "model": "gpt"}, {}):
-        with pytest.raises(ConfigError, match="template: expected only with a folder or hub id"):
+        with pytest.raises(ConfigError, match="template: expected only with a folder, hub id or package"):
             validate(Served, wrong | {"template": {"system": "drop"}}, "e.yaml")
     with pytest.raises(ConfigError, match=r"template\.sytem.*system"):
         validate(Served, {"model": "m", "template": {"sytem": "drop"}}, "e.yaml")
