@@ -12,8 +12,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "docs"))
 sys.path.insert(0, str(ROOT / "benchmarks"))
-from interval_coverage import filled, read_rows  # noqa: E402
 from fill_numbers import MARKED, PAGES, fill, kept_tables, numbers, ranges, read_results  # noqa: E402
+from interval_coverage import filled, read_rows  # noqa: E402
 
 LINKED = [
     *PAGES,

@@ -1,6 +1,7 @@
 """Bootstrap draws and percentile intervals, for the agreement of judges: over many fine-tunes of all conditions.
 
-Not for rates and differences: over three seeds a percentile interval covers .84 to .86 (`benchmarks/interval_coverage.py`).
+Not for rates and differences: over three seeds a percentile interval covers .84 to .86
+(`benchmarks/interval_coverage.py`).
 """
 
 from __future__ import annotations
