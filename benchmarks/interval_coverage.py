@@ -1,7 +1,7 @@
 """Coverage, width and power of the intervals by simulation, beside those that they replaced.
 
-``nice python benchmarks/interval_coverage.py`` prints the table; with ``--write`` it also writes docs/coverage.csv and the
-table in docs/statistics.md. Five minutes of one core.
+``nice python benchmarks/interval_coverage.py`` prints the table; with ``--write`` it also writes docs/coverage.csv and
+the table in docs/statistics.md. Five minutes of one core.
 
 Simulated: three fine-tunes per arm, the prompts of a battery shared by both arms, 5 answers per prompt. On the logit a
 prompt varies with SD 1, a prompt within an arm .5, a prompt within a fine-tune .3, and a fine-tune with the SD of the
