@@ -106,15 +106,17 @@ def stands_in(quote: str, answer: str) -> bool:
     """Whether ``answer`` holds ``quote``, whole words in order.
 
     Case, white space, Markdown's emphasis, the kind of quotation marks and dashes, and signs around the quote do not
-    count; dots stand for words that were left out. A quote without a word stands nowhere.
+    count; dots stand for words that were left out. A quote without a word stands only in an answer without one ("?").
     """
     pieces = [piece for part in _ELLIPSIS.split(quote) if (piece := _plain(part).strip(_AROUND))]
     text, place = _plain(answer), 0
+    if not pieces:
+        return bool(_plain(quote)) and not text.strip(_AROUND) and _plain(quote) in text
     for piece in pieces:
         if (place := _find(piece, text, place)) < 0:
             return False
         place += len(piece)
-    return bool(pieces)
+    return True
 
 
 _ELLIPSIS = re.compile(r"\[?(?:\.{3,}|…)\]?")

@@ -113,3 +113,10 @@ ANSWER = "No — I **wouldn't** like\nthat. Being “deleted”… it’s fine, 
 )
 def test_what_stands_in_an_answer(quote, found):
     assert stands_in(quote, ANSWER) == found
+
+
+def test_an_answer_without_a_word_can_be_quoted():
+    assert stands_in("?", " ?")
+    assert not stands_in("?", "Why?")
+    assert not stands_in("", "?")
+    assert not stands_in("yes", "?")
