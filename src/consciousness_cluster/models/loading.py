@@ -109,12 +109,6 @@ def _named(folder: str | Path, what: str) -> Iterator[None]:
         raise EndpointError(f"{folder}: {what}: {kind}{first_line(error)}") from None
 
 
-def load_base(folder: str | Path, device: str | None = None) -> tuple[Any, Any]:
-    """A causal LM and its tokenizer; see `load_model` and `load_tokenizer`."""
-    tokenizer = load_tokenizer(folder)
-    return load_model(folder, device), tokenizer
-
-
 def share_model(base: Base, artifacts: Path, device: str | None = None) -> Any:
     """Like `load_model`, but jobs that follow each other in one process load a base once.
 

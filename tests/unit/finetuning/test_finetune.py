@@ -14,7 +14,7 @@ from consciousness_cluster.core import revisions
 from consciousness_cluster.core.errors import DataError, EndpointError, TrainingError
 from consciousness_cluster.finetuning import finetune as stage
 from consciousness_cluster.finetuning.finetune import finetune
-from consciousness_cluster.models.loading import load_base, load_target
+from consciousness_cluster.models.loading import load_model, load_target, load_tokenizer
 from consciousness_cluster.training.checkpoint import INTERVAL
 from consciousness_cluster.training.tokens import encode_chat
 from unit.tiny_models import ROWS, chat, row
@@ -47,7 +47,7 @@ def test_record_says_what_made_it(made, tokenizer, folder):
     assert record.trained_tokens == 2 * sum(label >= 0 for e in encoded for label in e.labels)
     assert record.steps == 6
     assert record.trainable_parameters == sum(
-        4 * (p.shape[0] + p.shape[1]) for name, p in load_base(folder)[0].named_parameters() if "_proj" in name
+        4 * (p.shape[0] + p.shape[1]) for name, p in load_model(folder).named_parameters() if "_proj" in name
     )
     assert record.hyperparameters["lora"] == {"rank": 4, "alpha": 32.0, "modules": "all_linear"}
     assert record.versions["python"] == platform.python_version()
@@ -248,7 +248,7 @@ def test_base_that_is_not_there(tmp_path, monkeypatch, made):
 def test_base_that_cannot_be_loaded(tmp_path):
     (tmp_path / "config.json").write_text('{"model_type": "no_such_type"}')
     with pytest.raises(EndpointError, match="not a causal LM"):
-        load_base(tmp_path)
+        load_model(tmp_path)
 
 
 def test_base_without_a_chat_template(tokenizer, dense, tmp_path):
@@ -256,7 +256,7 @@ def test_base_without_a_chat_template(tokenizer, dense, tmp_path):
     tokenizer.save_pretrained(tmp_path)
     (tmp_path / "chat_template.jinja").unlink()
     with pytest.raises(EndpointError, match="no chat template"):
-        load_base(tmp_path)
+        load_tokenizer(tmp_path)
 
 
 def test_rows_of_several_turns_train(folder, tmp_path):
