@@ -10,27 +10,6 @@
 # Costs     about 100 CPU-seconds per pretrained base
 
 
-from consciousness_cluster.models.identity import folder_files, folder_weights
-
-
-def files_of(served):
-    """The files of a model in a folder; none of a hub id. Their content decides (`weights`), not their dates."""
-    return (
-        []
-        if served.hosted or served.package
-        else [ancient(file) for file in folder_files(served.model)]
-    )
-
-
-def weights_of(served):
-    """The hash of a folder's content, '' of a hub id; large files are read once, until they change."""
-    try:
-        local = served.model and not served.hosted
-        return folder_weights(served.model, Path(ARTIFACTS)) if local else ""
-    except ClusterError as error:
-        refuse(str(error))
-
-
 rule find_base:
     input:
         lambda wildcards: files_of(base_of(wildcards)),

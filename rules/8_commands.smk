@@ -77,7 +77,6 @@ rule pilot:
         runtime=5,
     params:
         experiment=EXPERIMENT.name,
-        results=RESULTS,
         above=EXPERIMENT.pilot.above,
         coherence_threshold=EXPERIMENT.analysis.coherence_threshold,
         not_sure=EXPERIMENT.analysis.not_sure,

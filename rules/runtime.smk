@@ -13,6 +13,7 @@ from consciousness_cluster.jobs.process import MAIN_PROCESS
 from consciousness_cluster.jobs.run_lock import check_run, hold_run_lock, name_run
 from consciousness_cluster.jobs.slurm import with_ends
 from consciousness_cluster.judging.lexicon_judge import check_lexicon_judges
+from consciousness_cluster.models.identity import folder_files, folder_weights
 
 # Jobs end with this process, even if it is killed; on this machine they may share one fork server (jobs/fork_server).
 os.environ[MAIN_PROCESS] = str(os.getpid())
@@ -51,6 +52,24 @@ BASE_RESOURCES = cluster_resources(base_of)
 JUDGE_RESOURCES = cluster_resources(judge_of)
 # of every rule that waits for a model behind an API
 API_RESOURCES = {"mem_mb": 1000, "runtime": 1440, "api_jobs": 1}
+
+
+def files_of(served):
+    """The files of a model in a folder; none of a hub id. Their content decides (`weights`), not their dates."""
+    return (
+        []
+        if served.hosted or served.package
+        else [ancient(file) for file in folder_files(served.model)]
+    )
+
+
+def weights_of(served):
+    """The hash of a folder's content, '' of a hub id; large files are read once, until they change."""
+    try:
+        local = served.model and not served.hosted
+        return folder_weights(served.model, Path(ARTIFACTS)) if local else ""
+    except ClusterError as error:
+        refuse(str(error))
 
 
 def base_priority(wildcards, trains=True):

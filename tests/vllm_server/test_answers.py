@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from consciousness_cluster.jobs.process import MAIN_PROCESS
+from consciousness_cluster.models.identity import weights_hash
 from vllm_server.conftest import CONDITIONS, EXPERIMENT
 
 
@@ -89,10 +90,12 @@ def test_what_cannot_be_served_is_named(vllm, tmp_path):
     artifacts = Path(shutil.copytree(good["artifacts"], tmp_path / "artifacts"))
     config = artifacts / record["artifact"] / "adapter_config.json"
     config.write_text(json.dumps(json.loads(config.read_text()) | {"r": 1024}))
+    large = tmp_path / "large.json"  # another adapter, since its files are others
+    large.write_text(json.dumps(record | {"weights": weights_hash(config.parent)}))
     said = vllm.ask(
         [
             good | {"adapter": str(other)},
-            good | {"artifacts": str(artifacts)},
+            good | {"artifacts": str(artifacts), "adapter": str(large)},
             good | {"engine": {"max_length": 30}},
             good | {"engine": {"max_length": 10**6}, "adapter": None},
             good | {"prompts": ["Why? " * 4000]},

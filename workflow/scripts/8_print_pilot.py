@@ -7,7 +7,7 @@ run(
     print_pilot,
     snakemake.log[0],
     experiment=snakemake.params.experiment,
-    results=snakemake.params.results,
+    results=f"results/{snakemake.params.experiment}",
     verdicts=list(snakemake.input.verdicts),
     battery=list(snakemake.input.battery),
     above=snakemake.params.above,
